@@ -1,0 +1,245 @@
+"""The checks, each in an environment of its own; ``make test`` runs them all.
+
+An environment is filled once: a stamp in it says for which ``pyproject.toml`` and
+which packages, and nothing is installed again until one of them changes.
+
+``TIMELAPSE_REQUIRED_PYTHONS`` names versions (``"3.7 3.11"``) that must be there;
+others are skipped where they are missing.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Iterator, Optional
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+PACKAGES = ("openflexure_timelapse", "hardware_sim")
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+RUNNING = "{}.{}".format(*sys.version_info)
+REQUIRED = tuple(os.environ.get("TIMELAPSE_REQUIRED_PYTHONS", "").split())
+
+# The floor (server v2), what the oldest Raspberry Pi OS still served runs, what server
+# v3 runs, the newest; and whatever this machine has.
+KNOWN = ("3.13", "3.9", "3.7", "3.11")
+VERSIONS = tuple(dict.fromkeys((*KNOWN, *REQUIRED, RUNNING)))
+
+# The whole suite where it differs, and on the machine's own; elsewhere the unit tests.
+WHOLE_SUITE = {"3.7", "3.11", RUNNING}
+
+# mypy and import-linter gave up Python 3.9: no environment is made for them there.
+TOOLS_NEED = (3, 10)
+TOOLS_PYTHON = None if sys.version_info >= TOOLS_NEED else False
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "venv"  # virtualenv gave up Python 3.7
+nox.options.reuse_venv = "yes"
+nox.options.sessions = [
+    "lint",
+    "types",
+    "imports",
+    "wheel",
+    *(f"tests-{version}" for version in VERSIONS),
+]
+
+
+def pinned(group: str) -> "list[str]":
+    """Return the requirements of a dependency group of ``pyproject.toml``."""
+    return list(PYPROJECT["dependency-groups"][group])
+
+
+@contextlib.contextmanager
+def filled(session: nox.Session, *asked: str) -> Iterator[bool]:
+    """Tell whether the session's environment must be filled; stamp it afterwards."""
+    asked = (str(ROOT), (ROOT / "pyproject.toml").read_text("utf-8"), *asked)
+    key = hashlib.sha256("\0".join(asked).encode()).hexdigest()
+    stamp = Path(session.virtualenv.location, "filled")
+    to_do = not (stamp.exists() and stamp.read_text("ascii") == key)
+    if to_do:
+        stamp.unlink(missing_ok=True)
+    yield to_do
+    stamp.write_text(key, "ascii")
+
+
+def install(session: nox.Session, *requirements: str) -> None:
+    """Install the requirements, unless the environment has them already."""
+    with filled(session, *requirements) as to_do:
+        if to_do:
+            session.install("--upgrade", "pip")
+            session.install(*requirements)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and form with ruff."""
+    install(session, *pinned("lint"))
+    session.run("python", "-m", "ruff", "check", ".")
+    session.run("python", "-m", "ruff", "format", "--check", ".")
+
+
+@nox.session
+def format(session: nox.Session) -> None:  # noqa: A001 - the name of the command
+    """Put all Python files into the house's form."""
+    install(session, *pinned("lint"))
+    session.run("python", "-m", "ruff", "check", "--fix-only", ".")
+    session.run("python", "-m", "ruff", "format", ".")
+
+
+@nox.session(python=TOOLS_PYTHON)
+def types(session: nox.Session) -> None:
+    """Check types with mypy, and the public types against ``tests/typing``."""
+    need_newer_python(session)
+    install(session, "--editable", ".[test]", *pinned("types"))
+    session.run("python", "-m", "mypy")
+    session.run("python", "-m", "mypy", "tests/typing")
+
+
+@nox.session(python=TOOLS_PYTHON)
+def imports(session: nox.Session) -> None:
+    """Check that imports go downwards only."""
+    need_newer_python(session)
+    install(session, *pinned("imports"))
+    session.run("lint-imports", env={"PYTHONPATH": str(ROOT)})
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, and use it from outside the checkout."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        install_wheel(session, folder)
+        session.chdir(folder)
+        session.run("python", "-c", IMPORT_ALL, str(ROOT))
+        told = session.run("openflexure-timelapse", "--version", silent=True)
+        if PYPROJECT["project"]["version"] not in str(told):
+            session.error(f"--version says {told!r}, pyproject.toml another")
+        Path("plan.json").write_text(json.dumps(SMALL_PLAN), "utf-8")
+        record = ("record", "plan.json", "--microscope", "sim", "--speed", "max")
+        session.run("openflexure-timelapse", *record, "--out", "runs")
+        (run,) = (path.parent for path in Path("runs").glob("*/run.json"))
+        session.run("openflexure-timelapse", "verify", str(run))
+
+
+SMALL_PLAN = {"name": "wheel", "interval_s": 30, "frames": 3}
+
+IMPORT_ALL = """
+import sys
+import hardware_sim, openflexure_timelapse
+from openflexure_timelapse.manifest import load_manifest
+for module in (hardware_sim, openflexure_timelapse):
+    assert not module.__file__.startswith(sys.argv[1] + "/openfl"), module.__file__
+    assert "site-packages" in module.__file__, module.__file__
+print("installed:", load_manifest().id, load_manifest().version)
+"""
+
+
+def install_wheel(session: nox.Session, folder: Path) -> None:
+    """Build the wheel, see what is in it, and install it with what it needs.
+
+    Neither is done again while no file that goes into it has changed.
+    """
+    files = [ROOT / "README.md", ROOT / "manifest.json", *packaged_files()]
+    content = hashlib.sha256(b"\0".join(path.read_bytes() for path in files))
+    with filled(session, "wheel", content.hexdigest()) as to_do:
+        if not to_do:
+            return
+        session.install("--upgrade", "pip")
+        session.run("pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT))
+        (built,) = folder.glob("*.whl")
+        expected = {path.relative_to(ROOT).as_posix() for path in packaged_files()}
+        check_content(session, built, expected | {PACKAGES[0] + "/manifest.json"})
+        session.run("pip", "uninstall", "-q", "-y", "openflexure-timelapse")
+        session.install(str(built))
+
+
+def packaged_files() -> "list[Path]":
+    """Return the files of the checkout that belong into the wheel, in order."""
+    found = [path for name in PACKAGES for path in (ROOT / name).rglob("*")]
+    return sorted(p for p in found if p.is_file() and p.parent.name != "__pycache__")
+
+
+def check_content(session: nox.Session, built: Path, expected: "set[str]") -> None:
+    """Fail the session unless the wheel holds these files and its metadata alone."""
+    names = set(zipfile.ZipFile(built).namelist())
+    names = {name for name in names if ".dist-info/" not in name}
+    if names != expected:
+        missing, extra = sorted(expected - names), sorted(names - expected)
+        session.error(f"{built.name} lacks {missing} and has {extra} too much")
+
+
+def need_newer_python(session: nox.Session) -> None:
+    """Skip the session on a Python that its tool no longer runs on."""
+    if TOOLS_PYTHON is False:
+        text = "needs Python {}.{} or later, and this is {}".format(
+            *TOOLS_NEED, RUNNING
+        )
+        give_up(session, text, required=bool(REQUIRED))
+
+
+def give_up(session: nox.Session, text: str, *, required: bool) -> None:
+    """Fail the session where it must run, else skip it; never in silence."""
+    if required:
+        session.error(text)
+    session.skip(text)
+
+
+# ----------------------------------------------------------------------------- Pythons
+
+
+def candidates(version: str) -> Iterator[str]:
+    """Yield programs that may be this Python: the PATH's, then pyenv's own."""
+    if version == RUNNING:
+        yield sys.executable
+    on_path = shutil.which(f"python{version}")
+    if on_path:
+        yield on_path
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    for folder in sorted(pyenv.glob(f"versions/{version}.*"), reverse=True):
+        yield str(folder / "bin" / f"python{version}")
+
+
+def find_python(version: str) -> Optional[str]:
+    """Return a Python of this version that runs and has venv, or None.
+
+    A pyenv shim is on the PATH even when its version is not active; then it only
+    prints how to activate it. So each candidate is tried.
+    """
+    code = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2])"
+    for program in candidates(version):
+        try:
+            done = subprocess.run(  # noqa: S603 - asks a Python for its version
+                [program, "-c", code], capture_output=True, text=True, check=False
+            )
+        except OSError:
+            continue
+        if done.returncode == 0 and done.stdout.strip() == version:
+            return program
+    return None
+
+
+def add_tests(version: str) -> None:
+    """Register the session that runs the tests on one version of Python."""
+    python = find_python(version)
+
+    @nox.session(name=f"tests-{version}", python=python or False)
+    def tests(session: nox.Session) -> None:
+        """Run the tests on this Python."""
+        if python is None:
+            text = f"no python{version} that runs and has venv was found"
+            give_up(session, text, required=version in REQUIRED)
+        install(session, "--editable", ".[test]")
+        chosen = ["tests"] if version in WHOLE_SUITE else ["tests/unit"]
+        session.run("python", "-m", "pytest", *(session.posargs or chosen))
+
+
+for each in VERSIONS:
+    add_tests(each)

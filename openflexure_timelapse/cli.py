@@ -1,0 +1,339 @@
+"""The command line: parse, call, print.
+
+Exit codes: 0 done, 1 failed, 2 wrong use. An error is one sentence on standard error.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+from rich.table import Table
+
+from openflexure_timelapse.console import record as recording
+from openflexure_timelapse.console.arguments import Commands, parser
+from openflexure_timelapse.console.doctor import examine
+from openflexure_timelapse.console.printing import (
+    Printer,
+    key_values,
+    nice_bytes,
+    nice_seconds,
+    outcome_words,
+)
+from openflexure_timelapse.errors import (
+    InvalidPlanError,
+    InvalidRequestError,
+    NotFoundError,
+    TimelapseError,
+)
+from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.plan import parse_plan
+from openflexure_timelapse.schedule import grid_of
+from openflexure_timelapse.store.disk import RealDisk
+from openflexure_timelapse.store.repair import repair
+from openflexure_timelapse.store.verify import verify
+from openflexure_timelapse.useq_plan import from_useq, to_useq
+
+__all__ = ["main"]
+
+DEMO_SEED = 7
+DEMO_GIF = {"format": "gif", "fps": 12.0, "max_mb": 12.0}
+LEVEL_COLOURS = {"good": "green", "warning": "yellow", "bad": "red"}
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run one command and return the exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        As on the command line, without the program's name; None for ``sys.argv``.
+    """
+    options = parser(COMMANDS).parse_args(arguments)
+    printer = Printer(as_json=options.json)
+    try:
+        return int(options.command(options, printer))
+    except TimelapseError as exc:
+        print(f"openflexure-timelapse: {exc}", file=sys.stderr)  # noqa: T201 (it is the output)
+        return exc.exit_code
+
+
+# ------------------------------------------------------------------------- simulation
+
+
+def _simulated_service(
+    data_folder: Path, scene: str, seed: int, speed: Optional[float]
+) -> Service:
+    """Return a service for a simulated microscope.
+
+    A run that is resumed goes on in the same world, in which time has passed.
+    """
+    from hardware_sim.session import simulate  # noqa: PLC0415 (only for commands that simulate)
+
+    microscope, clock = simulate(
+        scene=scene, seed=seed, speed=speed, inner=RealClock(), data_folder=data_folder
+    )
+    return Service(data_folder, microscope, clock, RealDisk())
+
+
+# --------------------------------------------------------------------------- commands
+
+
+def _demo(options: argparse.Namespace, printer: Printer) -> int:
+    """Record and show off a simulated time-lapse."""
+    from hardware_sim.demo import DEMO_PLAN, DEMO_SCENE  # noqa: PLC0415 (as above)
+
+    service = _simulated_service(options.out, DEMO_SCENE, DEMO_SEED, None)
+    printer.say(
+        "[bold]A simulated OpenFlexure Microscope[/] films dividing algae and swimming "
+        "cells:\ntwo positions, 120 time points over ten hours, autofocus every tenth."
+    )
+    started = service.start(DEMO_PLAN)
+    return _finish_recording(service, started["run"], printer, DEMO_GIF)
+
+
+def _record(options: argparse.Namespace, printer: Printer) -> int:
+    """Record a plan, or go on with an interrupted run."""
+    if options.resume == (options.plan is not None):
+        raise InvalidRequestError("Give a PLAN to start, or --resume to go on.")
+    plan = None if options.resume else _read_plan(options.plan)
+    service = _simulated_service(
+        options.out, options.scene, options.seed, options.speed
+    )
+    if plan is not None:
+        run_id: Optional[str] = service.start(plan)["run"]
+    else:
+        run_id = service.resume_interrupted()
+    if run_id is None:
+        service.close()
+        told = f"There is no interrupted run in {options.out}; "
+        raise NotFoundError(told + "start one with: record PLAN --out DIR.")
+    return _finish_recording(service, run_id, printer)
+
+
+def _finish_recording(
+    service: Service,
+    run_id: str,
+    printer: Printer,
+    extra_movie: Optional[Dict[str, Any]] = None,
+) -> int:
+    """Follow a run to its end, make another movie if asked to, print how it went."""
+    try:
+        with recording.interruptible() as interrupted:
+            told = recording.follow(service, run_id, printer, interrupted, extra_movie)
+    finally:
+        service.close()
+    status = told["status"]
+    printer.outcomes(status["counts"])
+    for warning in (*status["warnings"], *told["problems"]):
+        printer.say(f"[yellow]{warning}[/]")
+    if told["left"]:
+        printer.say(
+            f"Left as it is in {told['folder']}; go on with: openflexure-timelapse "
+            f"record --resume --out {Path(told['folder']).parent}"
+        )
+    else:
+        printer.say(f"Frames and tables: {told['folder']}")
+    for movie in told["movies"]:
+        printer.say(f"[bold green]Movie:[/] {movie}")
+    printer.result(told)
+    failed = told["left"] or told["problems"] or status["end_reason"] == "failed"
+    if status["detail"]:
+        print(f"openflexure-timelapse: {status['detail']}", file=sys.stderr)  # noqa: T201 (it is the output)
+    return 1 if failed else 0
+
+
+def _plan_check(options: argparse.Namespace, printer: Printer) -> int:
+    """Check a plan and print what it would take."""
+    data = _read_plan(options.plan)
+    plan = parse_plan(data)
+    slots = grid_of(plan).slots
+    per_slot = len(plan.position_names()) * plan.planes.count
+    end_ns = grid_of(plan).end_ns
+    facts: Dict[str, Any] = {
+        "name": plan.name,
+        "slots": slots,
+        "frames": None if slots is None else slots * per_slot,
+        "duration_s": None if end_ns is None else end_ns / 1e9,
+    }
+    printer.result({"valid": True, **facts})
+    shown = {
+        "name": plan.name,
+        "slots": "until stopped" if slots is None else slots,
+        "frames": "until stopped" if slots is None else slots * per_slot,
+        "duration": "until stopped" if end_ns is None else nice_seconds(end_ns / 1e9),
+    }
+    printer.table(key_values("The plan is valid", shown))
+    return 0
+
+
+def _plan_convert(options: argparse.Namespace, _: Printer) -> int:
+    """Turn a plan into a useq-schema MDASequence, or one into a plan."""
+    data = _read_plan(options.plan)
+    if options.to == "useq":
+        converted = to_useq(parse_plan(data), tuple(options.step_um))
+    else:
+        converted = from_useq(data, tuple(options.step_um)).to_json()
+    Printer(as_json=True).result(converted)
+    return 0
+
+
+def _runs(options: argparse.Namespace, printer: Printer) -> int:
+    """List the runs below a folder."""
+    library = Library(options.data, RealClock(), RealDisk())
+    found = library.runs(options.after, options.limit)
+    printer.result(found)
+    table = Table(title=f"Runs in {options.data}", title_justify="left")
+    table.add_column("run", no_wrap=True, overflow="fold")
+    table.add_column("frames", justify="right")
+    table.add_column("size", justify="right")
+    table.add_column("slots")
+    for run in found["runs"]:
+        if run["problem"]:
+            table.add_row(run["run"], "", "", f"[red]{run['problem']}[/]")
+            continue
+        active = " (active)" if run["active"] else ""
+        counts, size = outcome_words(run["counts"]), nice_bytes(run["bytes"])
+        table.add_row(run["run"] + active, str(run["frames"]), size, counts)
+    printer.table(table)
+    return 0
+
+
+def _show(options: argparse.Namespace, printer: Printer) -> int:
+    """Show one run."""
+    library, run_id = _library_of(options.run)
+    run = library.run(run_id)
+    printer.result(run)
+    state = run["state"] or {}
+    shown = {
+        "run": run_id,
+        "started": run["started"],
+        "phase": state.get("phase"),
+        "ended": state.get("end_reason") or "not yet",
+        "frames": run["frames"],
+        "size": nice_bytes(run["bytes"]),
+        "microscope": run["header"]["camera"]["model"],
+        "simulated": run["header"]["camera"]["simulated"],
+        "movies": ", ".join(run["movies"]) or "none",
+    }
+    printer.table(key_values(run["name"], shown))
+    printer.outcomes(run["counts"])
+    return 0
+
+
+def _verify(options: argparse.Namespace, printer: Printer) -> int:
+    """Check every acknowledged frame of a run."""
+    folder = _run_folder(options.run)
+    with printer.progress() as progress:
+        bar = progress.add_task("Verifying", total=None, note="")
+        report = verify(
+            folder,
+            lambda done, total: progress.update(bar, completed=done, total=total),
+        )
+    printer.result(report.to_json())
+    for line in report.lines():
+        printer.say(line)
+    return 0 if report.ok else 1
+
+
+def _repair(options: argparse.Namespace, printer: Printer) -> int:
+    """Rebuild a run's index from its frames."""
+    report = repair(_run_folder(options.run))
+    printer.result(report.to_json())
+    for line in report.lines():
+        printer.say(line)
+    return 0
+
+
+def _movie(options: argparse.Namespace, printer: Printer) -> int:
+    """Make a movie of a run."""
+    library, run_id = _library_of(options.run)
+    told = recording.make_movies(library, run_id, _recipe(options), printer)
+    printer.result(told)
+    for movie in told["movies"]:
+        printer.say(f"[bold green]Movie:[/] {movie}")
+    for problem in told["problems"]:
+        print(f"openflexure-timelapse: {problem}", file=sys.stderr)  # noqa: T201 (it is the output)
+    return 1 if told["problems"] else 0
+
+
+def _doctor(options: argparse.Namespace, printer: Printer) -> int:
+    """Examine this computer."""
+    findings = examine(options.data)
+    printer.result({"findings": [finding.to_json() for finding in findings]})
+    table = Table(title="Check-up", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for finding in findings:
+        colour = LEVEL_COLOURS[finding.level]
+        table.add_row(f"[{colour}]{finding.level}[/]", finding.topic, finding.detail)
+    printer.table(table)
+    return 1 if any(finding.level == "bad" for finding in findings) else 0
+
+
+# -------------------------------------------------------------------------- arguments
+
+
+def _read_plan(path: Path) -> Dict[str, Any]:
+    """Read a plan's JSON."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        told = f"The plan {path} cannot be read ({exc.strerror}); check its name."
+        raise NotFoundError(told) from exc
+    except ValueError as exc:
+        told = f"The plan {path} is not JSON: {exc}; compare it with the README's."
+        raise InvalidPlanError(told) from exc
+    if not isinstance(data, dict):
+        raise InvalidPlanError(f"The plan {path} must be a JSON object, {{...}}.")
+    return data
+
+
+def _recipe(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the recipe that the options ask for; its rules are checked later."""
+    names = "format fps width height crf title gaps max_mb noise_hold plane position"
+    recipe = {
+        name: getattr(options, name)
+        for name in names.split()
+        if getattr(options, name) is not None
+    }
+    for name in ("timestamp", "elapsed_time", "scale_bar", "gap_label"):
+        if getattr(options, f"no_{name}"):
+            recipe[name] = False
+    return recipe
+
+
+def _run_folder(path: Path) -> Path:
+    """Return the folder of a run."""
+    if not path.is_dir():
+        told = f"There is no run folder {path}; runs lists those of a data folder."
+        raise NotFoundError(told)
+    return path.resolve()
+
+
+def _library_of(path: Path) -> "tuple[Library, str]":
+    """Return the library that a run's folder lies in, and the run's id."""
+    folder = _run_folder(path)
+    return Library(folder.parent, RealClock(), RealDisk()), folder.name
+
+
+COMMANDS = Commands(
+    demo=_demo,
+    record=_record,
+    plan_check=_plan_check,
+    plan_convert=_plan_convert,
+    runs=_runs,
+    show=_show,
+    verify=_verify,
+    repair=_repair,
+    movie=_movie,
+    doctor=_doctor,
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

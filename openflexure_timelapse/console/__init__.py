@@ -1,0 +1,1 @@
+"""What the command line does behind its parser, and how it looks."""

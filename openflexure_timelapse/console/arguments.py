@@ -1,0 +1,150 @@
+"""The arguments of the command line, and nothing that acts on them."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, NoReturn, Optional
+
+from openflexure_timelapse import __version__
+from openflexure_timelapse.console.printing import Printer
+
+__all__ = ["Commands", "parser"]
+
+Command = Callable[[argparse.Namespace, Printer], int]
+
+FASTEST = 1e6
+MOVIE_OPTIONS = (
+    ("fps", float, "frames per second of the movie"),
+    ("width", int, "of the picture in pixels"),
+    ("height", int, "of the picture in pixels"),
+    ("crf", int, "MP4: smaller is larger and truer; 23"),
+    ("title", str, "drawn at the top left"),
+    ("max-mb", float, "GIF: the size budget in megabytes"),
+    ("noise-hold", int, "GIF: grey levels that count as noise; 6"),
+    ("plane", int, "of a z stack; the middle one"),
+    ("position", str, "only this one; all"),
+)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What each command does; the first line of its docstring is its help."""
+
+    demo: Command
+    record: Command
+    plan_check: Command
+    plan_convert: Command
+    runs: Command
+    show: Command
+    verify: Command
+    repair: Command
+    movie: Command
+    doctor: Command
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage is a ``--help`` away."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser(commands: Commands) -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = _Parser(
+        prog="openflexure-timelapse",
+        description="Time-lapse for the OpenFlexure Microscope.",
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    names = top.add_subparsers(metavar="COMMAND")
+    names.required = True
+    demo = _add(names, "demo", commands.demo)
+    demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
+    _add_record(_add(names, "record", commands.record))
+    _add_plan(names.add_parser("plan", help="Check and convert plans."), commands)
+    runs = _add(names, "runs", commands.runs)
+    runs.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    runs.add_argument("--after", default="", metavar="RUN", help="last id had already")
+    runs.add_argument("--limit", type=int, default=50, metavar="N")
+    for name, command in (
+        ("show", commands.show),
+        ("verify", commands.verify),
+        ("repair", commands.repair),
+    ):
+        added = _add(names, name, command)
+        added.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    _add_movie(_add(names, "movie", commands.movie))
+    doctor = _add(names, "doctor", commands.doctor)
+    doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    return top
+
+
+def _add(where: Any, name: str, command: Command) -> argparse.ArgumentParser:
+    """Add one command."""
+    told = (command.__doc__ or "").splitlines()[0]
+    added: argparse.ArgumentParser = where.add_parser(name, help=told, description=told)
+    added.add_argument("--json", action="store_true", help="print JSON for scripts")
+    added.set_defaults(command=command)
+    return added
+
+
+def _add_record(record: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``record``."""
+    record.add_argument("plan", type=Path, nargs="?", metavar="PLAN", help="JSON file")
+    record.add_argument("--resume", action="store_true", help="go on after a cut")
+    record.add_argument("--out", type=Path, required=True, metavar="DIR")
+    record.add_argument("--microscope", choices=["sim"], default="sim")
+    record.add_argument("--scene", default="algae_growth", help="of the simulator")
+    record.add_argument("--seed", type=int, default=1, help="of the simulator")
+    record.add_argument(
+        "--speed",
+        type=_speed,
+        default=1.0,
+        metavar="N",
+        help="simulated seconds per second, or max to jump from slot to slot",
+    )
+
+
+def _add_plan(plan: argparse.ArgumentParser, commands: Commands) -> None:
+    """Add the commands below ``plan``."""
+    names = plan.add_subparsers(metavar="ACTION")
+    names.required = True
+    check = _add(names, "check", commands.plan_check)
+    check.add_argument("plan", type=Path, metavar="PLAN", help="a JSON file")
+    convert = _add(names, "convert", commands.plan_convert)
+    convert.add_argument("plan", type=Path, metavar="PLAN", help="a JSON file")
+    convert.add_argument("--to", choices=["useq", "plan"], required=True)
+    convert.add_argument(
+        "--step-um",
+        type=float,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        required=True,
+        help="micrometres per step of the stage",
+    )
+
+
+def _add_movie(movie: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``movie``."""
+    movie.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    movie.add_argument("--format", choices=["mp4", "gif"])
+    for name, kind, told in MOVIE_OPTIONS:
+        movie.add_argument(f"--{name}", type=kind, help=told)
+    movie.add_argument("--gaps", choices=["hold", "blank", "cut"])
+    for name in ("timestamp", "elapsed-time", "scale-bar", "gap-label"):
+        movie.add_argument(f"--no-{name}", action="store_true")
+
+
+def _speed(text: str) -> Optional[float]:
+    """Read ``--speed``: a factor, or ``max`` for a clock that jumps."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed <= FASTEST:
+        message = f"{text!r} is neither max nor a number above 0 and at most 1000000"
+        raise argparse.ArgumentTypeError(message)
+    return speed

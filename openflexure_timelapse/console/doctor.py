@@ -1,0 +1,142 @@
+"""A check-up of this computer: what a time-lapse needs, and whether it is there."""
+
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
+
+from openflexure_timelapse import __version__
+from openflexure_timelapse.console.printing import nice_bytes
+from openflexure_timelapse.errors import TimelapseError
+from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
+from openflexure_timelapse.store.disk import RealDisk
+
+__all__ = ["Finding", "examine"]
+
+PYTHON_FLOOR = (3, 7)
+LITTLE_SPACE_BYTES = 2_000_000_000
+TRIAL_BYTES = 1_500_000
+TRIALS = 5
+SLOW_WRITE_S = 1.0
+FFMPEG_TIMEOUT_S = 20
+S_TO_MS = 1000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    topic : str
+        What was looked at.
+    level : {"good", "warning", "bad"}
+        Whether a time-lapse works with it, works with a drawback, or does not.
+    detail : str
+        What was found, and for anything but good what to do.
+    """
+
+    topic: str
+    level: str
+    detail: str
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return every field."""
+        return dict(vars(self))
+
+
+def examine(data_folder: Path) -> List[Finding]:
+    """Look at everything, never stopping at the first fault.
+
+    Parameters
+    ----------
+    data_folder : Path
+        Where runs would be kept; made when missing.
+    """
+    checks: Tuple[Tuple[str, Callable[[Path], Finding]], ...] = (
+        ("Python", _python),
+        ("Time of day", _time_of_day),
+        ("Data folder", _data_folder),
+        ("Writing frames", _writing),
+        ("ffmpeg", _ffmpeg),
+    )
+    own = Finding("OpenFlexure Timelapse", "good", __version__)
+    return [own, *(_look(topic, check, data_folder) for topic, check in checks)]
+
+
+def _look(topic: str, check: Callable[[Path], Finding], data_folder: Path) -> Finding:
+    """Make one check; what it raises is its finding."""
+    try:
+        return check(data_folder)
+    except (TimelapseError, OSError, subprocess.SubprocessError) as exc:
+        return Finding(topic, "bad", str(exc))
+
+
+def _python(_: Path) -> Finding:
+    """Look at the interpreter."""
+    found = f"{platform.python_version()} on {platform.machine()}"
+    if sys.version_info[:2] < PYTHON_FLOOR:
+        floor = ".".join(map(str, PYTHON_FLOOR))
+        return Finding("Python", "bad", f"{found}; install Python {floor} or newer")
+    return Finding("Python", "good", found)
+
+
+def _time_of_day(_: Path) -> Finding:
+    """Look at the clock; intervals do not depend on it, dates do."""
+    clock = RealClock()
+    shown = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime())
+    if clock.wall_is_trusted():
+        return Finding("Time of day", "good", f"{shown}, synchronised")
+    told = f"{shown}, not synchronised; connect to the internet, or dates may be wrong"
+    return Finding("Time of day", "warning", told)
+
+
+def _data_folder(data_folder: Path) -> Finding:
+    """Look at the space."""
+    disk = RealDisk()
+    disk.make_folder(str(data_folder))
+    free = disk.free_bytes(str(data_folder))
+    told = f"{nice_bytes(free)} free in {data_folder}"
+    if free < LITTLE_SPACE_BYTES:
+        return Finding("Data folder", "warning", f"{told}; make room for a long run")
+    return Finding("Data folder", "good", told)
+
+
+def _writing(data_folder: Path) -> Finding:
+    """Write a few files of a frame's size durably and measure."""
+    disk, durations = RealDisk(), []
+    with tempfile.TemporaryDirectory(dir=str(data_folder)) as folder:
+        for number in range(TRIALS):
+            began = time.perf_counter()
+            disk.write(str(Path(folder) / f"{number}.bin"), bytes(TRIAL_BYTES))
+            durations.append(time.perf_counter() - began)
+    worst = max(durations)
+    told = (
+        f"{nice_bytes(TRIAL_BYTES)} made durable in {worst * S_TO_MS:.0f} ms at worst"
+    )
+    if worst > SLOW_WRITE_S:
+        return Finding("Writing frames", "warning", f"{told}; use a faster card")
+    return Finding("Writing frames", "good", told)
+
+
+def _ffmpeg(_: Path) -> Finding:
+    """Look for ffmpeg and its H.264 encoder."""
+    program = find_ffmpeg()
+    done = subprocess.run(  # noqa: S603 (a program that we found, with fixed arguments)
+        [program, "-hide_banner", "-encoders"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=FFMPEG_TIMEOUT_S,
+        check=False,
+    )
+    name = shutil.which(program) or program
+    if b"libx264" not in done.stdout:
+        told = f"{name} has no libx264; install Debian's ffmpeg package"
+        return Finding("ffmpeg", "bad", told)
+    return Finding("ffmpeg", "good", name)

@@ -1,0 +1,136 @@
+"""How the command line looks: tables, progress, and JSON for scripts."""
+
+import json
+from typing import Any, Dict, Mapping, Optional
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+__all__ = [
+    "Printer",
+    "key_values",
+    "nice_bytes",
+    "nice_seconds",
+    "outcome_words",
+    "run_note",
+]
+
+OUTCOME_COLOURS = {
+    "captured": "green",
+    "late": "yellow",
+    "skipped": "blue",
+    "failed": "red",
+}
+UNITS = ("B", "kB", "MB", "GB", "TB")
+STEP = 1000.0
+S_PER_MINUTE = 60
+S_PER_HOUR = 3600
+
+
+class Printer:
+    """Prints for a person, or one JSON document for a script.
+
+    Parameters
+    ----------
+    as_json : bool
+        True: nothing but `result` is printed, as JSON, to standard output.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.console = Console(highlight=False, quiet=as_json, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """Print a line for a person; markup in square brackets is rich's."""
+        self.console.print(text)
+
+    def result(self, data: Mapping[str, Any]) -> None:
+        """Print the command's result for a script."""
+        if self.as_json:
+            print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 (it is the output)
+
+    def table(self, table: Table) -> None:
+        """Print a table for a person."""
+        self.console.print(table)
+
+    def outcomes(self, counts: Mapping[str, int]) -> None:
+        """Print how many slots had each outcome."""
+        table = Table(title="Slots by outcome", title_justify="left")
+        for name in OUTCOME_COLOURS:
+            table.add_column(name, justify="right")
+        cells = []
+        for name, colour in OUTCOME_COLOURS.items():
+            number = counts.get(name, 0)
+            cells.append(f"[{colour}]{number}[/]" if number else "0")
+        table.add_row(*cells)
+        self.console.print(table)
+
+    def progress(self) -> Progress:
+        """Return a progress display, to be used in a ``with`` block."""
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            console=self.console,
+            disable=self.as_json,
+        )
+
+
+def outcome_words(counts: Mapping[str, int]) -> str:
+    """Return the outcomes that occurred: ``118 captured, 2 late``, coloured."""
+    return ", ".join(
+        f"[{colour}]{counts[name]} {name}[/]"
+        for name, colour in OUTCOME_COLOURS.items()
+        if counts[name]
+    )
+
+
+def run_note(status: Mapping[str, Any]) -> str:
+    """Return what stands behind the bar while a run is under way."""
+    parts = [outcome_words(status["counts"])]
+    due_in_s: Optional[float] = status["next_due_in_s"]
+    if status["phase"] in ("waiting", "paused"):
+        parts.append(str(status["phase"]))
+    if due_in_s:
+        parts.append(f"next in {nice_seconds(due_in_s)}")
+    return ", ".join(part for part in parts if part)
+
+
+def key_values(title: str, data: Dict[str, Any]) -> Table:
+    """Return a table of two columns."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for key, value in data.items():
+        table.add_row(key, str(value))
+    return table
+
+
+def nice_bytes(size: float) -> str:
+    """Return a size for people: 1.4 MB."""
+    for unit in UNITS:
+        if size < STEP or unit == UNITS[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= STEP
+    return ""
+
+
+def nice_seconds(seconds: float) -> str:
+    """Return a duration for people: 2 h 5 min, 3 min 20 s, 12 s."""
+    whole = round(seconds)
+    if whole >= S_PER_HOUR:
+        return f"{whole // S_PER_HOUR} h {whole % S_PER_HOUR // S_PER_MINUTE} min"
+    if whole >= S_PER_MINUTE:
+        return f"{whole // S_PER_MINUTE} min {whole % S_PER_MINUTE} s"
+    return f"{whole} s"

@@ -1,0 +1,148 @@
+"""Recording in the foreground: start or resume, show progress, wait for the movies."""
+
+import contextlib
+import signal
+import threading
+from types import FrameType
+from typing import Any, Dict, Iterator, Mapping, Optional
+
+from rich.progress import Progress, TaskID
+
+from openflexure_timelapse.console.printing import Printer, run_note
+from openflexure_timelapse.hosts.jobs import MovieJobs
+from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.recipe import parse_recipe
+
+__all__ = ["follow", "interruptible", "make_movies"]
+
+LOOK_S = 0.1
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into an event, for the length of a ``with`` block."""
+    event = threading.Event()
+
+    def take(_number: int, _frame: Optional[FrameType]) -> None:
+        event.set()
+
+    before = {number: signal.signal(number, take) for number in SIGNALS}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def follow(
+    service: Service,
+    run_id: str,
+    printer: Printer,
+    interrupted: threading.Event,
+    extra_movie: Optional[Mapping[str, Any]] = None,
+) -> Dict[str, Any]:
+    """Show a run until it has ended, then its movies until they are made.
+
+    Parameters
+    ----------
+    service : Service
+        Whose active run is shown.
+    run_id : str
+        Of that run.
+    printer : Printer
+        Shows it.
+    interrupted : threading.Event
+        Set by Ctrl-C: the run is then left as it is, to be resumed.
+    extra_movie : mapping or None
+        A recipe besides the plan's own.
+
+    Returns
+    -------
+    dict
+        JSON-able: the last status, the folder, the movies, and whether it was left.
+    """
+    ended: Dict[str, Any] = {"movies": [], "problems": []}
+    with printer.progress() as progress:
+        bar = progress.add_task("Recording", total=None, note="")
+        while not service.wait(LOOK_S) and not interrupted.is_set():
+            _show(progress, bar, service.status())
+        left = interrupted.is_set()
+        if left:
+            service.close()
+        status = service.status()
+        _show(progress, bar, status)
+        if not left:
+            if extra_movie is not None and status["last_frame"] is not None:
+                service.make_movie(run_id, extra_movie)
+            ended = _watch(service.library, service.movies, run_id, progress)
+    folder = str(service.library.folder(run_id))
+    return {"run": run_id, "folder": folder, "left": left, "status": status, **ended}
+
+
+def make_movies(
+    library: Library, run_id: str, recipe: Mapping[str, Any], printer: Printer
+) -> Dict[str, Any]:
+    """Make the movies of one recipe and show the progress.
+
+    Returns
+    -------
+    dict
+        JSON-able: the paths of the movies, and what went wrong with others.
+
+    Raises
+    ------
+    InvalidRecipeError, NotFoundError
+        When the recipe or the run is not good for it.
+    """
+    movies = MovieJobs(library)
+    try:
+        movies.add(run_id, parse_recipe(recipe))
+        with interruptible() as interrupted, printer.progress() as progress:
+            return _watch(library, movies, run_id, progress, interrupted)
+    finally:
+        movies.close()
+
+
+def _watch(
+    library: Library,
+    movies: MovieJobs,
+    run_id: str,
+    progress: Progress,
+    interrupted: Optional[threading.Event] = None,
+) -> Dict[str, Any]:
+    """Show the run's movies being made until all of them have ended."""
+    ended = [
+        _movie(movies, job_id, progress, interrupted)
+        for job_id in movies.job_ids(run_id)
+    ]
+    folder = library.folder(run_id)
+    return {
+        "movies": [str(folder / job["file"]) for job in ended if job["file"]],
+        "problems": [job["message"] for job in ended if job["state"] != "done"],
+    }
+
+
+def _movie(
+    movies: MovieJobs,
+    job_id: str,
+    progress: Progress,
+    interrupted: Optional[threading.Event],
+) -> Dict[str, Any]:
+    """Show one movie being made."""
+    job = movies.wait(job_id, 0)
+    kind = job["recipe"].get("format", "mp4").upper()
+    bar = progress.add_task(f"{kind} of {job['position']}", total=None, note="")
+    while job["state"] in ("queued", "running"):
+        if interrupted is not None and interrupted.is_set():
+            movies.cancel(job_id)
+        job = movies.wait(job_id, LOOK_S)
+        progress.update(bar, completed=job["done"], total=job["total"] or None)
+    return job
+
+
+def _show(progress: Progress, bar: TaskID, status: Mapping[str, Any]) -> None:
+    """Bring the bar up to date."""
+    done = sum(status["counts"].values())
+    progress.update(bar, completed=done, total=status["slots"], note=run_note(status))

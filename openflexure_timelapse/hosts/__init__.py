@@ -1,0 +1,1 @@
+"""What joins the engine to the programs that own the hardware."""

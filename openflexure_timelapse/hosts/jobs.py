@@ -1,0 +1,290 @@
+"""Movies being made: one at a time, each in a process of its own, cancellable."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+from openflexure_timelapse.errors import (
+    InvalidRecipeError,
+    NotFoundError,
+    RenderError,
+    TimelapseError,
+)
+from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.movie.render import MovieContext, MovieFrame, RenderJob
+from openflexure_timelapse.plan import Plan, parse_plan, slug
+from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.schedule import grid_of
+from openflexure_timelapse.store import layout
+from openflexure_timelapse.store.run_store import RunStore
+
+__all__ = ["MovieJobs"]
+
+KEPT = 100
+
+
+@dataclass
+class _Job:
+    """One movie of one position."""
+
+    id: str
+    run_id: str
+    position: str
+    recipe: Recipe
+    state: str = "queued"
+    message: str = ""
+    file: Optional[str] = None
+    render: Optional[RenderJob] = None
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return what the API shows."""
+        done, total, fraction = 0, 0, 0.0
+        if self.render is not None:
+            progress = self.render.progress()
+            done, total, fraction = progress.done, progress.total, progress.fraction
+        return {
+            "job": self.id,
+            "kind": "movie",
+            "run": self.run_id,
+            "position": self.position,
+            "recipe": self.recipe.to_json(),
+            "state": self.state,
+            "done": done,
+            "total": total,
+            "fraction": fraction,
+            "message": self.message,
+            "file": self.file,
+        }
+
+
+class MovieJobs:
+    """A queue of movies.
+
+    Parameters
+    ----------
+    library : Library
+        Where the runs are.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._lock = threading.Condition()
+        self._jobs: List[_Job] = []
+        self._made = 0
+        self._thread: Optional[threading.Thread] = None
+        self._closing = False
+
+    def add(self, run_id: str, recipe: Recipe) -> List[Dict[str, Any]]:
+        """Queue a movie for each position that the recipe asks for.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such run.
+        InvalidRecipeError
+            When the run has no such position or plane, or no frames at all.
+        """
+        with self._library.open_read(run_id) as store:
+            plan = parse_plan(store.header["plan"])
+            frames = store.totals().frames
+        _check(plan, recipe, run_id, frames)
+        names = [recipe.position] if recipe.position else list(plan.position_names())
+        with self._lock:
+            jobs = []
+            for name in names:
+                self._made += 1
+                jobs.append(_Job(f"movie-{self._made}", run_id, name, recipe))
+            self._jobs = [*self._jobs, *jobs]
+            self._forget_old()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="timelapse-movies", daemon=True
+                )
+                self._thread.start()
+            self._lock.notify_all()
+            return [job.to_json() for job in jobs]
+
+    def jobs(self) -> List[Dict[str, Any]]:
+        """Return every job that is remembered, oldest first."""
+        with self._lock:
+            return [job.to_json() for job in self._jobs]
+
+    def job_ids(self, run_id: str) -> List[str]:
+        """Return the ids of a run's jobs."""
+        with self._lock:
+            return [job.id for job in self._jobs if job.run_id == run_id]
+
+    def cancel(self, job_id: str) -> Dict[str, Any]:
+        """Cancel a job that waits or is under way; an ended one stays as it is.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such job.
+        """
+        with self._lock:
+            job = self._find(job_id)
+            if job.state == "queued":
+                job.state = "cancelled"
+            render = job.render if job.state == "running" else None
+            self._lock.notify_all()
+        if render is not None:
+            render.cancel()
+        return job.to_json()
+
+    def wait(self, job_id: str, timeout_s: Optional[float] = None) -> Dict[str, Any]:
+        """Wait until a job has ended, at most `timeout_s`, and return it.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such job.
+        """
+        with self._lock:
+            job = self._find(job_id)
+            self._lock.wait_for(
+                lambda: job.state not in ("queued", "running"), timeout_s
+            )
+            return job.to_json()
+
+    def close(self) -> None:
+        """Cancel everything and let the thread end."""
+        with self._lock:
+            self._closing = True
+            thread, jobs = self._thread, list(self._jobs)
+            self._lock.notify_all()
+        for job in jobs:
+            if job.state in ("queued", "running"):
+                self.cancel(job.id)
+        if thread is not None:
+            thread.join()
+
+    def _find(self, job_id: str) -> _Job:
+        """Return the job of that id."""
+        for job in self._jobs:
+            if job.id == job_id:
+                return job
+        known = ", ".join(job.id for job in self._jobs) or "none"
+        raise NotFoundError(f"There is no job {job_id!r}; known: {known}.")
+
+    def _forget_old(self) -> None:
+        """Keep the list short: ended jobs go first, oldest first."""
+        surplus = len(self._jobs) - KEPT
+        for job in list(self._jobs):
+            if surplus > 0 and job.state not in ("queued", "running"):
+                self._jobs.remove(job)
+                surplus -= 1
+
+    # -------------------------------------------------------------------- the thread
+
+    def _work(self) -> None:
+        """Make one movie after the other until closed."""
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._closing or self._next() is not None)
+                job = self._next()
+                if self._closing or job is None:
+                    return
+                job.state = "running"
+            self._make(job)
+
+    def _next(self) -> Optional[_Job]:
+        """Return the oldest job that waits."""
+        return next((job for job in self._jobs if job.state == "queued"), None)
+
+    def _make(self, job: _Job) -> None:
+        """Make one movie; whatever happens becomes the job's end."""
+        state, message, file = "failed", "", None
+        try:
+            render, out_path = self._render(job)
+            with self._lock:
+                job.render = render
+            render.start()
+            ended = render.wait()
+            state, message = ended.state, ended.message
+            if state == "done":
+                file = f"{layout.MOVIES}/{out_path.name}"
+        except TimelapseError as exc:
+            message = str(exc)
+        except Exception as exc:  # noqa: BLE001 - the outer edge of the movie thread
+            message = f"The movie could not be made: {exc!r}."
+        with self._lock:
+            job.state, job.message, job.file = state, message, file
+            self._lock.notify_all()
+
+    def _render(self, job: _Job) -> "tuple[RenderJob, Path]":
+        """Prepare the render of one job."""
+        with self._library.open_read(job.run_id) as store:
+            plan = parse_plan(store.header["plan"])
+            plane = plan.planes.count // 2
+            if job.recipe.plane is not None:
+                plane = job.recipe.plane
+            count = store.count_frames(job.position, plane)
+            scale = store.header["camera"]["um_per_pixel"]
+        if count == 0:
+            told = f"{job.run_id} has no frames of {job.position!r}, plane {plane}; "
+            raise RenderError(told + "choose another position or plane.")
+        grid = grid_of(plan)
+        context = MovieContext(
+            interval_ns=grid.interval_at(0),
+            um_per_pixel=scale,
+            position=job.position if plan.positions else "",
+            slots=grid.slots,
+            clock_trusted=True,
+        )
+        out_path = self._free_name(job)
+        frames = self._frames(job, plane)
+        return RenderJob(frames, count, job.recipe, context, str(out_path)), out_path
+
+    def _free_name(self, job: _Job) -> Path:
+        """Return a file name that no movie of the run has yet."""
+        folder = self._library.folder(job.run_id) / layout.MOVIES
+        folder.mkdir(exist_ok=True)
+        stem = slug(job.position)
+        path = folder / f"{stem}.{job.recipe.format}"
+        number = 2
+        while path.exists():
+            path = folder / f"{stem}_{number}.{job.recipe.format}"
+            number += 1
+        return path
+
+    def _frames(self, job: _Job, plane: int) -> Iterator[MovieFrame]:
+        """Yield a position's frames, each with the reason of the gap before it."""
+        folder = self._library.folder(job.run_id)
+        before = -1
+        with self._library.open_read(job.run_id) as store:
+            for frame in self._library.each_frame(job.run_id, job.position, plane):
+                draft = frame.draft
+                reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
+                before = draft.slot
+                yield MovieFrame(
+                    path=str(folder / frame.file),
+                    slot=draft.slot,
+                    elapsed_ns=draft.elapsed_ns,
+                    wall_ns=draft.wall_ns,
+                    utc_offset_s=draft.utc_offset_s,
+                    gap_reason=reason,
+                )
+
+
+def _gap_reason(store: RunStore, before: int) -> str:
+    """Return why the slot after `before` has no frame."""
+    slot = store.slot_at(before + 1)
+    return slot.reason.value if slot is not None and slot.reason is not None else ""
+
+
+def _check(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:
+    """Refuse a recipe that asks for what the run does not have."""
+    names = plan.position_names()
+    if recipe.position is not None and recipe.position not in names:
+        known = ", ".join(names)
+        told = f"{run_id} has no position {recipe.position!r}; it has: {known}."
+        raise InvalidRecipeError(told, [{"field": "position", "reason": told}])
+    if recipe.plane is not None and recipe.plane >= plan.planes.count:
+        last = plan.planes.count - 1
+        told = f"{run_id} has no plane {recipe.plane}; its planes are 0 to {last}."
+        raise InvalidRecipeError(told, [{"field": "plane", "reason": told}])
+    if frames == 0:
+        told = f"{run_id} has no frames yet; wait for the first one."
+        raise InvalidRecipeError(told)

@@ -1,0 +1,306 @@
+"""The verbs that look at runs on disk: list, show, page through, serve, delete.
+
+Nothing is served that these lists do not name, and no list costs more for a long run
+than for a short one.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import cv2
+
+from openflexure_timelapse.errors import (
+    DamagedRunError,
+    InvalidRequestError,
+    NotFoundError,
+)
+from openflexure_timelapse.frame import Frame
+from openflexure_timelapse.ports import Clock, Disk
+from openflexure_timelapse.status import local_time
+from openflexure_timelapse.store import catalogue, layout
+from openflexure_timelapse.store.run_store import RunStore
+
+__all__ = ["Library", "frame_json"]
+
+LARGEST_PAGE = 1000
+PREVIEW_WIDTHS = (160, 320, 640, 1280)
+PREVIEW_QUALITY = 80
+PREVIEWS = "previews"
+MOVIE_SUFFIXES = (".mp4", ".gif")
+
+
+class Library:
+    """Reads the runs below one data folder.
+
+    Parameters
+    ----------
+    data_folder : Path
+        Where every run has its folder.
+    clock : Clock
+        Knows the local zone.
+    disk : Disk
+        Writes previews.
+    """
+
+    def __init__(self, data_folder: Path, clock: Clock, disk: Disk) -> None:
+        self._data_folder = data_folder
+        self._clock = clock
+        self._disk = disk
+
+    # --------------------------------------------------------------------------- runs
+
+    def runs(self, after: str = "", limit: int = 50) -> Dict[str, Any]:
+        """Return a page of runs, newest first.
+
+        Parameters
+        ----------
+        after : str
+            The last id of the page before; empty for the first page.
+        limit : int
+            At most so many, 1 to 1000.
+        """
+        page = catalogue.list_runs(
+            self._data_folder, after or None, _checked_limit(limit)
+        )
+        return {"runs": [_brief(summary) for summary in page]}
+
+    def run(self, run_id: str) -> Dict[str, Any]:
+        """Return everything about one run but its frames.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such run.
+        """
+        with self.open_read(run_id) as store:
+            engine, totals = store.value("engine") or {}, store.totals()
+            return {
+                "run": run_id,
+                "name": store.header["plan"]["name"],
+                "started": store.header["created"],
+                "frames": totals.frames,
+                "bytes": totals.bytes,
+                "counts": dict(totals.counts),
+                "header": store.header,
+                "state": engine.get("state"),
+                "settings": engine.get("settings"),
+                "movies": [entry["name"] for entry in self._movies(run_id)],
+            }
+
+    def delete(self, run_id: str, confirm: str) -> Dict[str, Any]:
+        """Delete a run with its frames and movies.
+
+        Parameters
+        ----------
+        confirm : str
+            The run's id once more.
+
+        Raises
+        ------
+        ConfirmationError, NotFoundError, RunActiveError
+            Nothing is deleted then.
+        """
+        catalogue.delete_run(self._data_folder, run_id, confirm)
+        return {"deleted": run_id}
+
+    # ------------------------------------------------------------------------- frames
+
+    def frames(
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 100,
+        position: Optional[str] = None,
+    ) -> Dict[str, Any]:
+        """Return a page of frames in the order of their acknowledgement.
+
+        Parameters
+        ----------
+        after : int
+            The last ``n`` of the page before; 0 for the first page.
+        limit : int
+            At most so many, 1 to 1000.
+        position : str or None
+            Only of this position; None for all.
+        """
+        with self.open_read(run_id) as store:
+            page = store.frames(after, _checked_limit(limit), position)
+        return {"frames": [self._told(frame) for frame in page]}
+
+    def slots(self, run_id: str, after: int = 0, limit: int = 100) -> Dict[str, Any]:
+        """Return a page of slot outcomes; `after` counts those had already."""
+        with self.open_read(run_id) as store:
+            page = store.slots(after, _checked_limit(limit))
+        return {"slots": [_plain(slot) for slot in page]}
+
+    def frame(self, run_id: str, n: int, width: Optional[int] = None) -> Path:
+        """Return the file of frame `n`, or of a smaller picture of it.
+
+        Parameters
+        ----------
+        n : int
+            The frame's number, from 1.
+        width : int or None
+            Wanted in pixels; the next larger of 160, 320, 640 and 1280 is made, once.
+            None for the frame itself.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such run or frame.
+        """
+        with self.open_read(run_id) as store:
+            frame = store.frame(n)
+        return self.frame_file(run_id, frame, width)
+
+    def frame_file(self, run_id: str, frame: Frame, width: Optional[int]) -> Path:
+        """Return the file of `frame`, or of a preview of at least `width` pixels."""
+        folder = self.folder(run_id)
+        original = folder / frame.file
+        if not original.is_file():
+            message = (
+                f"Frame {frame.n} of {run_id} should be {frame.file} but is gone; "
+            )
+            raise NotFoundError(message + "run verify to see what else is missing.")
+        fitting = [size for size in PREVIEW_WIDTHS if width and size >= width]
+        if not fitting or fitting[0] >= frame.draft.width:
+            return original
+        preview = folder / PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
+        if not preview.is_file():
+            self._make_preview(original, preview, fitting[0])
+        return preview
+
+    def _make_preview(self, original: Path, preview: Path, width: int) -> None:
+        """Write a smaller picture of `original`."""
+        picture = cv2.imread(str(original), cv2.IMREAD_COLOR)
+        if picture is None:
+            message = f"{original.name} cannot be decoded; "
+            raise DamagedRunError(message + "run verify to see what else is damaged.")
+        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY]
+        _, encoded = cv2.imencode(".jpeg", small, quality)
+        self._disk.make_folder(str(preview.parent))
+        self._disk.write(str(preview), encoded.tobytes())
+
+    # -------------------------------------------------------------------------- files
+
+    def files(self, run_id: str) -> Dict[str, Any]:
+        """Return the files of a run that are not frames: movies, tables, the plan."""
+        folder = self.folder(run_id)
+        entries = [
+            _entry(folder / name, name)
+            for name in (layout.HEADER_FILE, layout.CSV_FILE)
+            if (folder / name).is_file()
+        ]
+        return {"files": [*entries, *self._movies(run_id)]}
+
+    def file(self, run_id: str, name: str) -> Path:
+        """Return the path of a file that `files` lists.
+
+        Raises
+        ------
+        NotFoundError
+            When it does not.
+        """
+        listed = [entry["name"] for entry in self.files(run_id)["files"]]
+        if name not in listed:
+            known = ", ".join(listed) or "none"
+            raise NotFoundError(f"{run_id} has no file {name!r}; it has: {known}.")
+        return self.folder(run_id) / name
+
+    def folder(self, run_id: str) -> Path:
+        """Return a run's folder.
+
+        Raises
+        ------
+        NotFoundError, InvalidRequestError
+            When there is no such run, or the id is none.
+        """
+        return catalogue.run_folder(self._data_folder, run_id)
+
+    def _movies(self, run_id: str) -> List[Dict[str, Any]]:
+        """Return the movies of a run, by name."""
+        movies = self.folder(run_id) / layout.MOVIES
+        if not movies.is_dir():
+            return []
+        return [
+            _entry(path, f"{layout.MOVIES}/{path.name}")
+            for path in sorted(movies.iterdir())
+            if path.suffix in MOVIE_SUFFIXES
+            and path.is_file()
+            and not path.name.startswith(".")
+        ]
+
+    # ------------------------------------------------------------------------ reading
+
+    def open_read(self, run_id: str) -> RunStore:
+        """Open a run for reading; the caller closes it."""
+        return RunStore.open_read(self.folder(run_id))
+
+    def each_frame(
+        self, run_id: str, position: Optional[str] = None, plane: Optional[int] = None
+    ) -> Iterator[Frame]:
+        """Yield the frames of a run in order, a page in memory at a time."""
+        after = 0
+        with self.open_read(run_id) as store:
+            while True:
+                page = store.frames(after, LARGEST_PAGE, position, plane)
+                yield from page
+                if len(page) < LARGEST_PAGE:
+                    return
+                after = page[-1].n
+
+    def _told(self, frame: Frame) -> Dict[str, Any]:
+        """Return a frame with its local time."""
+        told = frame_json(frame)
+        told["time"] = local_time(self._clock, frame.draft.wall_ns)
+        return told
+
+
+def frame_json(frame: Frame) -> Dict[str, Any]:
+    """Return a frame's record flat, as the API and the CSV show it."""
+    draft = dict(vars(frame.draft))
+    draft["flags"] = [flag.value for flag in frame.draft.flags]
+    draft["metadata"] = dict(frame.draft.metadata)
+    own = {key: value for key, value in vars(frame).items() if key != "draft"}
+    return {**own, **draft}
+
+
+def _checked_limit(limit: int) -> int:
+    """Return `limit` if a page may have that many rows.
+
+    Raises
+    ------
+    InvalidRequestError
+        When it may not.
+    """
+    if not 1 <= limit <= LARGEST_PAGE:
+        message = f"limit {limit} is out of range; ask for 1 to {LARGEST_PAGE} rows."
+        raise InvalidRequestError(message, [{"field": "limit", "reason": message}])
+    return limit
+
+
+def _brief(summary: catalogue.RunSummary) -> Dict[str, Any]:
+    """Return what the list shows of one run; a damaged one says so."""
+    header, totals = summary.header or {}, summary.totals
+    return {
+        "run": summary.run_id,
+        "name": header.get("plan", {}).get("name", summary.run_id),
+        "started": header.get("created"),
+        "active": summary.active,
+        "frames": None if totals is None else totals.frames,
+        "bytes": None if totals is None else totals.bytes,
+        "counts": None if totals is None else dict(totals.counts),
+        "problem": summary.problem,
+    }
+
+
+def _entry(path: Path, name: str) -> Dict[str, Any]:
+    """Return one line of the list of files."""
+    return {"name": name, "bytes": path.stat().st_size}
+
+
+def _plain(record: Any) -> Dict[str, Any]:
+    """Return a record with its enumerations as text."""
+    return {key: getattr(value, "value", value) for key, value in vars(record).items()}

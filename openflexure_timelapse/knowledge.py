@@ -1,0 +1,54 @@
+"""What visits to a position have taught about it."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from openflexure_timelapse import quality
+from openflexure_timelapse.drift import Reference
+
+__all__ = ["NOTHING_YET", "Knowledge"]
+
+NOTHING_YET = quality.Neighbours("", (), None)
+RECENT = 15
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What visits to one position have taught; survives a restart, except pictures.
+
+    Attributes
+    ----------
+    good_z : int or None
+        The last accepted height in steps; None before the first accepted focus.
+    offset : (int, int)
+        Drift correction so far, in steps of x and y.
+    recent : mapping of int to `quality.Neighbours`
+        By plane: what the last frames looked like.
+    reference : Reference or None
+        What drift is measured against; None before the first.
+    """
+
+    good_z: Optional[int] = None
+    offset: Tuple[int, int] = (0, 0)
+    recent: Mapping[int, quality.Neighbours] = field(default_factory=dict)
+    reference: Optional[Reference] = None
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return what is worth keeping across a restart."""
+        return {"good_z": self.good_z, "offset": list(self.offset)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Knowledge":
+        """Read what `to_json` wrote."""
+        x, y = data["offset"]
+        return cls(good_z=data["good_z"], offset=(int(x), int(y)))
+
+    def seen(self, plane: int, facts: quality.ImageFacts) -> "Knowledge":
+        """Return this knowledge after one more frame of `plane`."""
+        before = self.recent.get(plane, NOTHING_YET)
+        after = quality.Neighbours(
+            facts.fingerprint,
+            (*before.recent_sharpness, facts.sharpness)[-RECENT:],
+            before.size or (facts.width, facts.height),
+        )
+        return replace(self, recent={**self.recent, plane: after})

@@ -1,0 +1,124 @@
+"""The engine's hand on the store: nothing that has to be written is ever dropped."""
+
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from openflexure_timelapse.errors import DamagedRunError, StorageError
+from openflexure_timelapse.frame import Event, Outcome, Slot, Visit
+from openflexure_timelapse.ports import Clock, Observer
+from openflexure_timelapse.store.run_store import RunStore
+
+__all__ = ["Ledger"]
+
+Rows = Dict[str, Any]
+"""The arguments of one `RunStore.record`: a transaction."""
+
+
+class Ledger:
+    """Writes outcomes, events and values; keeps in memory what the disk refuses.
+
+    A full or failing disk can refuse the very row that says so. Such rows wait here,
+    in order, and are written as soon as the disk takes them. Nothing that waits has
+    been acknowledged to anybody: after a power cut its slots are found without an
+    outcome and recorded as interrupted.
+
+    Parameters
+    ----------
+    store : RunStore
+        The run on disk.
+    clock : Clock
+        Stamps the events.
+    observers : sequence of Observer
+        Told of every event at once.
+    """
+
+    def __init__(
+        self, store: RunStore, clock: Clock, observers: Sequence[Observer]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._observers = observers
+        self._waiting: List[Rows] = []
+        self.origin_ns = clock.monotonic_ns()
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions the disk has not taken yet."""
+        return len(self._waiting)
+
+    def slot(
+        self,
+        slot: Slot,
+        visits: Sequence[Visit] = (),
+        values: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        """Record the one outcome of a slot, or of a range of skipped slots.
+
+        Parameters
+        ----------
+        slot : Slot
+            The outcome.
+        visits : sequence of Visit
+            What it consisted of.
+        values : mapping or None
+            The engine's own values that changed with it.
+        """
+        values = dict(values or {})
+        before = self._waiting[-1] if self._waiting else {}
+        if not visits and _joins(before.get("slots", ()), slot):
+            first = before["slots"][0].first
+            slot = Slot(first, slot.last, slot.outcome, slot.reason, slot.detail, 0)
+            values = {**before["values"], **values}
+            self._waiting.pop()
+        self._write({"visits": tuple(visits), "slots": (slot,), "values": values})
+
+    def event(self, kind: str, details: Mapping[str, Any]) -> None:
+        """Record that something happened, and tell the observers."""
+        event = Event(
+            wall_ns=self._clock.wall_ns(),
+            elapsed_ns=self._clock.monotonic_ns() - self.origin_ns,
+            kind=kind,
+            details=details,
+        )
+        self._write({"events": (event,)})
+        for observer in self._observers:
+            observer.notice(kind, details)
+
+    def value(self, key: str, value: Any) -> None:
+        """Record a value of the engine's, under a name that replaces the old one."""
+        self._write({"values": {key: value}})
+
+    def flush(self) -> bool:
+        """Try to write what waits; True when nothing waits any more.
+
+        Raises
+        ------
+        DamagedRunError
+            When the index cannot be written any more at all.
+        """
+        while self._waiting:
+            try:
+                self._store.record(**self._waiting[0])
+            except DamagedRunError:
+                raise
+            except StorageError:
+                return False
+            self._waiting.pop(0)
+        return True
+
+    def _write(self, rows: Rows) -> None:
+        """Write a transaction behind those that wait already."""
+        self._waiting.append(rows)
+        self.flush()
+
+
+def _joins(before: Sequence[Slot], slot: Slot) -> bool:
+    """Tell whether `slot` prolongs a skipped range that waits, to save memory."""
+    if len(before) != 1 or slot.outcome is not Outcome.SKIPPED:
+        return False
+    last = before[0]
+    same = (last.outcome, last.reason, last.detail) == (
+        slot.outcome,
+        slot.reason,
+        slot.detail,
+    )
+    return same and last.last + 1 == slot.first

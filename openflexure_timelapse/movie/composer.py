@@ -1,0 +1,186 @@
+"""What one frame of the movie looks like: the picture, its size, what is written in it.
+
+Bottom left the clocks, bottom right the scale bar, top left the title, top middle the
+label of a gap. Everything that does not change is drawn once.
+"""
+
+from dataclasses import dataclass
+from typing import Any, List, Optional
+
+import numpy as np
+
+from openflexure_timelapse.movie.filters import (
+    BACKGROUND,
+    Colour,
+    Picture,
+    Size,
+    Sprite,
+    blend,
+    content_size,
+    elapsed_text,
+    fit,
+    pill,
+    scale_bar,
+    scale_bar_sprite,
+    text_size_px,
+    timestamp_text,
+)
+from openflexure_timelapse.movie.timeline import Beat
+
+__all__ = ["Composer", "Style"]
+
+GAP_COLOUR: Colour = (110, 205, 255)
+TITLE_SCALE = 1.15
+MARGIN_PER_TEXT = 0.7
+TENTHS_BELOW_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is written into the pictures.
+
+    Attributes
+    ----------
+    title : str
+        Empty for none.
+    timestamp, elapsed_time : bool
+        Which clocks.
+    um_per_pixel : float or None
+        Of a stored frame of the size `frame`; None for no scale bar.
+    frame : (int, int)
+        Size of the first stored frame; frames of another size get no scale bar, since
+        nobody knows their scale.
+    interval_ns : int
+        Below one second the clocks show tenths.
+    clock_trusted : bool
+        Whether the time of day can be believed.
+    """
+
+    title: str
+    timestamp: bool
+    elapsed_time: bool
+    um_per_pixel: Optional[float]
+    frame: Size
+    interval_ns: int
+    clock_trusted: bool
+
+    @property
+    def writes_always(self) -> bool:
+        """Whether something is written into every picture."""
+        clocks = self.timestamp or self.elapsed_time
+        return bool(self.title) or clocks or self.um_per_pixel is not None
+
+
+class Composer:
+    """Makes the frames of one movie.
+
+    Parameters
+    ----------
+    canvas : (int, int)
+        Width and height of the movie.
+    style : Style
+        What is written.
+    """
+
+    def __init__(self, canvas: Size, style: Style) -> None:
+        self.canvas = canvas
+        self._style = style
+        self._text_px = text_size_px(canvas)
+        self._margin = max(3, round(MARGIN_PER_TEXT * self._text_px))
+        self._widest = canvas[0] - 2 * self._margin
+        self._bar: Optional[Sprite] = None
+        if style.um_per_pixel is not None:
+            content = content_size(style.frame, canvas)
+            um_per_pixel = style.um_per_pixel * self._shrunk(content)
+            bar = scale_bar(um_per_pixel, content[0])
+            self._bar = scale_bar_sprite(bar, self._text_px)
+        self._title: Optional[Sprite] = None
+        if style.title:
+            size = round(TITLE_SCALE * self._text_px)
+            self._title = pill(style.title, size, self._widest)
+
+    def _shrunk(self, content: Size) -> float:
+        """Return how many pixels of the frame are one pixel of the movie."""
+        width, height = self._style.frame
+        if 0 <= width - content[0] <= 1 and 0 <= height - content[1] <= 1:
+            return 1.0  # one row or column is cut off, nothing is scaled
+        return width / content[0]
+
+    def compose(
+        self, beat: Beat[Any], picture: Optional[Picture], frame: Optional[Size]
+    ) -> Picture:
+        """Return one frame of the movie as a new array.
+
+        Parameters
+        ----------
+        beat : Beat
+            What the clocks and the label say.
+        picture : array of uint8, shape (height, width, 3), or None
+            Of any size; None for an empty picture. Not altered.
+        frame : (int, int) or None
+            The size of the stored frame that the picture came from.
+        """
+        if picture is None:
+            shape = (self.canvas[1], self.canvas[0], 3)
+            made = np.full(shape, BACKGROUND, np.uint8)
+        else:
+            made = fit(picture, self.canvas)
+            if np.shares_memory(made, picture):
+                made = made.copy()
+        self._write_clocks(made, beat)
+        if self._bar is not None and frame == self._style.frame:
+            x = self.canvas[0] - self._margin - self._bar.size[0]
+            blend(made, self._bar, max(0, x), self._bottom(self._bar))
+        if self._title is not None:
+            blend(made, self._title, self._margin, self._margin)
+        if beat.label:
+            self._write_label(made, beat.label)
+        return made
+
+    def _bottom(self, sprite: Sprite) -> int:
+        """Return the y at which a sprite stands on the bottom margin."""
+        return max(0, self.canvas[1] - self._margin - sprite.size[1])
+
+    def _clock_texts(self, beat: Beat[Any]) -> List[str]:
+        """Return what the clocks say."""
+        tenths = self._style.interval_ns < TENTHS_BELOW_NS
+        texts = []
+        if self._style.elapsed_time:
+            texts.append(elapsed_text(beat.elapsed_ns, tenths=tenths))
+        if self._style.timestamp:
+            trusted = self._style.clock_trusted
+            texts.append(
+                timestamp_text(
+                    beat.wall_ns, beat.utc_offset_s, tenths=tenths, trusted=trusted
+                )
+            )
+        return texts
+
+    def _write_clocks(self, made: Picture, beat: Beat[Any]) -> None:
+        """Write the clocks in one line, or in two where the picture is narrow."""
+        texts = self._clock_texts(beat)
+        if not texts:
+            return
+        room = self._widest
+        if self._bar is not None:
+            room -= self._bar.size[0] + self._margin
+        joined = pill(" \u00b7 ".join(texts), self._text_px, 10 * self.canvas[0])
+        if joined.size[0] <= room:
+            blend(made, joined, self._margin, self._bottom(joined))
+            return
+        y = self.canvas[1] - self._margin
+        for text in reversed(texts):
+            sprite = pill(text, self._text_px, max(room, self._widest // 2))
+            y = max(0, y - sprite.size[1])
+            blend(made, sprite, self._margin, y)
+            y -= max(2, self._margin // 3)
+
+    def _write_label(self, made: Picture, label: str) -> None:
+        """Write about a gap at the top, under the title where they would meet."""
+        sprite = pill(label, self._text_px, self._widest, GAP_COLOUR)
+        x = max(0, (self.canvas[0] - sprite.size[0]) // 2)
+        y = self._margin
+        title = self._title
+        if title is not None and x < self._margin * 2 + title.size[0]:
+            x, y = self._margin, y + title.size[1] + max(2, self._margin // 2)
+        blend(made, sprite, x, y)

@@ -1,0 +1,133 @@
+"""The ffmpeg program: where it is, and the arguments for what we want of it.
+
+Everything but `find_ffmpeg` is pure. The arguments work from ffmpeg 4.2 (inside
+imageio-ffmpeg for Python 3.7) to 9.
+
+Colours: a camera's JPEG is BT.601 in full range. The movie is BT.601 in limited range
+and says so with all four tags; a file that leaves some of them out is shown up to
+23/255 off by browsers (measured in Chromium).
+"""
+
+import re
+import shutil
+from fractions import Fraction
+from typing import Iterable, List, Optional, Tuple
+
+from openflexure_timelapse.errors import FfmpegMissingError
+
+__all__ = [
+    "count_frames",
+    "counting_arguments",
+    "find_ffmpeg",
+    "jpeg_to_mp4",
+    "parse_progress",
+    "rate",
+    "yuv_to_mp4",
+]
+
+PRESET = "veryfast"
+LARGEST_DENOMINATOR = 1001
+QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error")
+TAGS = "range=tv:colorspace=smpte170m:color_primaries=bt709:color_trc=bt709"
+FULL_TO_LIMITED = (
+    "scale=in_range=full:out_range=tv:in_color_matrix=bt601:out_color_matrix=bt601"
+)
+# ffmpeg pads to even by itself nowhere: H.264 refuses odd sizes.
+EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
+PROGRESS = re.compile(rb"frame=\s*(\d+)\s*\Z")
+
+
+def find_ffmpeg() -> str:
+    """Return the path of an ffmpeg program.
+
+    The one inside imageio-ffmpeg comes first, since its version is known; it has none
+    for some computers (32-bit ARM), where the PATH is searched.
+
+    Raises
+    ------
+    FfmpegMissingError
+        When neither has one.
+    """
+    try:
+        import imageio_ffmpeg  # noqa: PLC0415 (0.1 s that only a movie needs)
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as exc:
+        program = shutil.which("ffmpeg")
+        if program is None:
+            told = "There is no ffmpeg program; install Debian's package ffmpeg, "
+            raise FfmpegMissingError(told + "or imageio-ffmpeg with pip.") from exc
+        return program
+
+
+def rate(fps: float) -> Fraction:
+    """Return a frame rate as ffmpeg wants it: 29.97 is 2997/100, never a rounding."""
+    return Fraction(repr(fps)).limit_denominator(LARGEST_DENOMINATOR)
+
+
+def jpeg_to_mp4(program: str, fps: Fraction, crf: int, out: str) -> List[str]:
+    """Return the command that makes a movie of JPEG files on its standard input.
+
+    Parameters
+    ----------
+    program : str
+        From `find_ffmpeg`.
+    fps : Fraction
+        Frames per second.
+    crf : int
+        H.264 constant rate factor, 0 to 51.
+    out : str
+        Path of the file to write; replaced if it exists.
+    """
+    source = ("-noautorotate", "-f", "image2pipe", "-c:v", "mjpeg")
+    chain = f"{EVEN},{FULL_TO_LIMITED},format=yuv420p,setparams={TAGS}"
+    return [program, *QUIET, "-y", *source, *_to_mp4(fps, chain, crf, out)]
+
+
+def yuv_to_mp4(
+    program: str, fps: Fraction, size: Tuple[int, int], crf: int, out: str
+) -> List[str]:
+    """Return the command for raw planes on its standard input.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height, both even. The planes are Y, U and V of yuv420p, BT.601 in
+        limited range; they go to the encoder as they are.
+    program, fps, crf, out
+        As in `jpeg_to_mp4`.
+    """
+    source = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}")
+    chain = f"setparams={TAGS}"
+    return [program, *QUIET, "-y", *source, *_to_mp4(fps, chain, crf, out)]
+
+
+def _to_mp4(fps: Fraction, chain: str, crf: int, out: str) -> List[str]:
+    """Return what both commands share: from the rate of the input to the file."""
+    encoder = ["-c:v", "libx264", "-preset", PRESET, "-crf", str(crf)]
+    tags = ["-pix_fmt", "yuv420p", "-color_range", "tv", "-colorspace", "smpte170m"]
+    tags += ["-color_primaries", "bt709", "-color_trc", "bt709"]
+    picture = ["-framerate", str(fps), "-i", "pipe:0", "-an", "-vf", chain]
+    target = ["-movflags", "+faststart", "-f", "mp4", "-progress", "pipe:1", out]
+    return [*picture, *encoder, *tags, *target]
+
+
+def counting_arguments(program: str, path: str) -> List[str]:
+    """Return the command that reads a whole movie and prints a line for each frame.
+
+    The frames are read, not decoded; `count_frames` counts the lines. Not by
+    ``-progress``: ffmpeg 7.0 reports no frames there when it only copies.
+    """
+    reads = ["-i", path, "-map", "0:v:0", "-c", "copy", "-f", "framecrc"]
+    return [program, *QUIET, *reads, "-"]
+
+
+def count_frames(lines: Iterable[bytes]) -> int:
+    """Return the number of frames in the lines that `counting_arguments` prints."""
+    return sum(not line.startswith(b"#") for line in lines)
+
+
+def parse_progress(line: bytes) -> Optional[int]:
+    """Return the frame number in a line of ``-progress``, None for other lines."""
+    found = PROGRESS.match(line)
+    return None if found is None else int(found[1])

@@ -1,0 +1,190 @@
+"""A GIF from the frames of a job: the palette, the passes, the size budget."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Callable, Iterator, Optional
+
+from typing_extensions import Protocol
+
+from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.movie import ffmpeg
+from openflexure_timelapse.movie.budget import Rung, ladder, next_rung
+from openflexure_timelapse.movie.composer import Composer
+from openflexure_timelapse.movie.filters import Picture, Size
+from openflexure_timelapse.movie.gif import GifWriter, Palette, delay_cs, read_facts
+from openflexure_timelapse.movie.job import Order
+from openflexure_timelapse.movie.stills import Loader, Still
+from openflexure_timelapse.movie.timeline import Beat, MovieFrame, thin
+
+__all__ = ["GifMaker", "Report"]
+
+SAMPLES = 20
+BYTES_PER_MB = 1_000_000
+NO_LIMIT = float("inf")
+
+
+class Report(Protocol):
+    """Is told how many frames are made."""
+
+    def __call__(self, done: int, remark: str = "") -> None:
+        """Take note."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """How one pass ended.
+
+    Attributes
+    ----------
+    bytes_written : int
+        The size of the file: up to its end, or to where it became too large.
+    beats : int
+        How many pictures were added.
+    first_bytes : int
+        What the first of them took, which is drawn whole.
+    frames : int
+        How many frames the file has; unchanged pictures make no frame.
+    """
+
+    bytes_written: int
+    beats: int
+    first_bytes: int
+    frames: int
+
+    def whole_bytes(self, beats: float) -> float:
+        """Return how large a file of so many beats would have become."""
+        if self.beats <= 1:
+            return float(self.bytes_written)
+        each = (self.bytes_written - self.first_bytes) / (self.beats - 1)
+        return self.first_bytes + each * max(beats, self.beats)
+
+
+class GifMaker:
+    """Makes one GIF, smaller and smaller until it fits.
+
+    Parameters
+    ----------
+    order : Order
+        What to make, and where.
+    sample : callable
+        Returns up to so many frames, evenly spread over the run.
+    beats : callable
+        Returns the frames of the movie from the beginning, with pictures by a loader.
+    composer : callable
+        Returns what the pictures look like at a size.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        sample: Callable[[int], Iterator[MovieFrame]],
+        beats: Callable[[Loader], Iterator[Beat[Still]]],
+        composer: Callable[[Size], Composer],
+    ) -> None:
+        self._order = order
+        self._sample = sample
+        self._beats = beats
+        self._composer = composer
+
+    def make(self, size: Size, total: int, report: Report) -> str:
+        """Write the file; return what had to be given up, as a sentence or nothing.
+
+        Parameters
+        ----------
+        size : (int, int)
+            As the recipe asks.
+        total : int
+            How many frames the movie will have, nearly.
+        report : callable
+            Is told how many frames are made, with a remark.
+
+        Raises
+        ------
+        RenderError
+            When it cannot be made small enough.
+        OSError
+            When it cannot be written.
+        """
+        order = self._order
+        budget = NO_LIMIT if order.max_mb is None else order.max_mb * BYTES_PER_MB
+        rungs = ladder(order.noise_hold, size[0], order.fps)
+        tried, remark = 0, ""
+        while True:
+            rung = rungs[tried]
+            now = _scaled(size, rung.scale)
+            attempt = self._attempt(rung, now, budget, partial(report, remark=remark))
+            if attempt.bytes_written <= budget:
+                self._check(now, attempt)
+                return "" if tried == 0 else _given_up(rung, now, order.max_mb)
+            whole_bytes = attempt.whole_bytes(total / rung.step)
+            found = next_rung(rungs, tried, whole_bytes, budget)
+            if found is None:
+                told = f"Even at {now[0]} pixels and one of {rung.step} frames the GIF "
+                told += f"would have about {whole_bytes / BYTES_PER_MB:.2g} MB, more "
+                told += f"than max_mb {order.max_mb:g}; raise max_mb or make an MP4."
+                raise RenderError(told)
+            tried, remark = found, "too large, trying again smaller"
+
+    def _attempt(
+        self, rung: Rung, size: Size, budget: float, report: Callable[[int], None]
+    ) -> _Attempt:
+        """Write the file by one rung; stop as soon as it is too large."""
+        fps = ffmpeg.rate(self._order.fps)
+        composer, loader = self._composer(size), Loader(size)
+        palette = self._palette(composer, loader)
+        done = beats = first_bytes = 0
+        with Path(self._order.out).open("wb") as stream:
+            writer = GifWriter(stream, size, palette, rung.noise_hold)
+            for beat in thin(self._beats(loader), rung.step):
+                still = beat.picture
+                pixels: Optional[Picture] = None if still is None else still.pixels
+                frame = None if still is None else still.size
+                picture = composer.compose(beat, pixels, frame)
+                writer.add(picture, delay_cs(done, beat.span, fps))
+                done, beats = done + beat.span, beats + 1
+                report(done)
+                first_bytes = first_bytes or (beats > 1 and writer.bytes_written)
+                if writer.bytes_written > budget:
+                    break
+            writer.finish()
+            stream.flush()
+            os.fsync(stream.fileno())
+        on_disk = Path(self._order.out).stat().st_size
+        return _Attempt(on_disk, beats, first_bytes, writer.frames)
+
+    def _palette(self, composer: Composer, loader: Loader) -> Palette:
+        """Choose the colours from finished pictures, evenly spread over the run."""
+        pictures = []
+        for frame in self._sample(SAMPLES):
+            still = loader.load(frame).picture
+            if still is not None and still.pixels is not None:
+                beat: Beat[Still] = Beat(
+                    "show", still, frame.elapsed_ns, frame.wall_ns, frame.utc_offset_s
+                )
+                pictures.append(composer.compose(beat, still.pixels, still.size))
+        if not pictures:
+            raise RenderError("None of the frames can be shown; verify the run.")
+        return Palette(pictures)
+
+    def _check(self, size: Size, attempt: _Attempt) -> None:
+        """Read the finished file and compare it with what was sent."""
+        with Path(self._order.out).open("rb") as stream:
+            facts = read_facts(stream)
+        if len(facts.delays_cs) != attempt.frames or facts.size != size:
+            told = f"The GIF has {len(facts.delays_cs)} frames where {attempt.frames} "
+            raise RenderError(told + "were sent; render the movie again.")
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    """Return a smaller size of the same shape."""
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _given_up(rung: Rung, size: Size, max_mb: Optional[float]) -> str:
+    """Say what was changed to fit the budget."""
+    told = f"made to fit {max_mb:g} MB: {size[0]} pixels wide, "
+    told += f"noise_hold {rung.noise_hold}"
+    return told if rung.step == 1 else f"{told}, one of {rung.step} frames shown"

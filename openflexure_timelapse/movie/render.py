@@ -1,0 +1,324 @@
+"""A render as its caller sees it: a child process that can be watched and cancelled.
+
+The encoder's memory and crashes stay in that process, at low priority. The caller
+never waits for a pipe: one thread of the job writes the frames, starts the process and
+reads what it says, another keeps the end of its standard error.
+
+Everything unfinished lies in one hidden folder beside the movie. The movie appears
+under its name, whole and durable, or not at all.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Deque, Dict, Iterable, Iterator, Optional, Tuple
+
+from openflexure_timelapse import __file__ as package_file
+from openflexure_timelapse.errors import (
+    RenderCancelledError,
+    RenderError,
+    TimelapseError,
+)
+from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
+from openflexure_timelapse.movie.job import Order, write_job
+from openflexure_timelapse.movie.mishap import explain
+from openflexure_timelapse.movie.timeline import MovieContext, MovieFrame
+from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.store.disk import (
+    rename_durably,
+    storage_error,
+    temporary_name,
+)
+
+__all__ = ["MovieContext", "MovieFrame", "RenderJob", "RenderProgress"]
+
+WORKER = "openflexure_timelapse.movie.worker"
+JOB_FILE = "job.jsonl"
+TAIL_LINES = 12
+UNDER_WAY = ("queued", "running")
+ALMOST = 0.999
+
+
+@dataclass(frozen=True)
+class RenderProgress:
+    """How far a render is.
+
+    Attributes
+    ----------
+    state : str
+        ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
+    done, total : int
+        Frames of the movie that are made, and that there will be, nearly.
+    fraction : float
+        0 to 1; 1 only for a finished movie.
+    message : str
+        What went wrong, or a remark; may be empty.
+    file : str or None
+        The movie's path once it is finished.
+    """
+
+    state: str
+    done: int
+    total: int
+    fraction: float
+    message: str
+    file: Optional[str]
+
+
+class RenderJob:
+    """One movie to be made.
+
+    Parameters
+    ----------
+    frames : iterable of MovieFrame
+        By rising slot; read once, on the job's own thread, never held as a whole.
+    frame_count : int
+        How many they are, for the progress before the process knows better.
+    recipe : Recipe
+        What to make.
+    context : MovieContext
+        What is true of all frames.
+    out_path : str
+        The movie's path; its folder must exist. An existing file is replaced.
+    """
+
+    def __init__(
+        self,
+        frames: Iterable[MovieFrame],
+        frame_count: int,
+        recipe: Recipe,
+        context: MovieContext,
+        out_path: str,
+    ) -> None:
+        self._frames = frames
+        self._recipe = recipe
+        self._context = context
+        self._out = Path(out_path).absolute()
+        self._lock = threading.Condition()
+        self._now = RenderProgress("queued", 0, frame_count, 0.0, "", None)
+        self._error: Optional[TimelapseError] = None
+        self._cancelled = False
+        self._naming = False
+        self._process: Optional["subprocess.Popen[str]"] = None
+        self._thread: Optional[threading.Thread] = None
+
+    def start(self) -> None:
+        """Begin; returns at once. A job that is cancelled already stays so.
+
+        Raises
+        ------
+        RenderError
+            When it was started before.
+        FfmpegMissingError
+            When an MP4 is asked for and there is no ffmpeg program.
+        """
+        program = find_ffmpeg() if self._recipe.format == "mp4" else ""
+        with self._lock:
+            if self._thread is not None:
+                told = f"The movie {self._out.name} was started before; "
+                raise RenderError(told + "make a new job.")
+            if self._cancelled:
+                return
+            self._now = replace(self._now, state="running")
+            self._thread = threading.Thread(
+                target=self._run, args=(program,), name="timelapse-render", daemon=True
+            )
+            self._thread.start()
+
+    def progress(self) -> RenderProgress:
+        """Return a snapshot; never waits."""
+        with self._lock:
+            return self._now
+
+    def error(self) -> Optional[TimelapseError]:
+        """Return why it failed, or that it was cancelled; None otherwise."""
+        with self._lock:
+            return self._error
+
+    def cancel(self) -> None:
+        """End it and leave no file; a movie that is finished stays."""
+        with self._lock:
+            if self._now.state not in UNDER_WAY or self._naming:
+                return
+            self._cancelled = True
+            if self._thread is None:
+                self._end(self._cancellation())
+            elif self._process is not None:
+                _kill(self._process)
+
+    def wait(self, timeout_s: Optional[float] = None) -> RenderProgress:
+        """Wait until it has ended, at most `timeout_s`; return the progress then."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._now.state not in UNDER_WAY, timeout_s)
+            return self._now
+
+    # -------------------------------------------------------------- the job's thread
+
+    def _run(self, program: str) -> None:
+        """Make the movie and tell how it ended, whatever happens."""
+        folder = self._out.with_name(temporary_name(self._out.name))
+        error: Optional[TimelapseError] = None
+        remark = ""
+        try:
+            remark = self._make(program, folder)
+        except TimelapseError as exc:
+            error = exc
+        except OSError as exc:
+            error = storage_error(exc, "write", self._out)
+        except Exception as exc:  # noqa: BLE001 - the frames are the caller's code
+            error = RenderError(f"The movie {self._out.name} failed: {exc!r}.")
+            error.__cause__ = exc
+        shutil.rmtree(str(folder), ignore_errors=True)
+        with self._lock:
+            self._end(error, remark)
+
+    def _make(self, program: str, folder: Path) -> str:
+        """Make the movie; return the remark of the process."""
+        folder.mkdir()
+        made = folder / self._out.name
+        order = _order(self._recipe, self._context, program, made)
+        write_job(folder / JOB_FILE, order, self._until_cancelled())
+        report, tail, code = self._watch(folder)
+        with self._lock:
+            if self._cancelled:
+                raise self._cancellation()
+            if report.get("event") != "complete" or code:
+                raise explain(self._out, report, tail, code)
+            self._naming = True
+        rename_durably(made, self._out)
+        return str(report["message"])
+
+    def _until_cancelled(self) -> Iterator[MovieFrame]:
+        """Yield the frames, with paths that hold in any folder."""
+        for frame in self._frames:
+            with self._lock:
+                if self._cancelled:
+                    raise self._cancellation()
+            yield replace(frame, path=str(Path(frame.path).absolute()))
+
+    def _watch(self, folder: Path) -> Tuple[Dict[str, Any], Tuple[str, ...], int]:
+        """Run the process; return its last word, the end of its errors, its code."""
+        process = _started(folder)
+        with self._lock:
+            self._process = process
+            if self._cancelled:
+                _kill(process)
+        tail: Deque[str] = deque(maxlen=TAIL_LINES)
+        listener = threading.Thread(
+            target=_keep_tail, args=(process.stderr, tail), daemon=True
+        )
+        listener.start()
+        report: Dict[str, Any] = {}
+        for line in process.stdout or ():
+            with contextlib.suppress(ValueError):  # a library's own words
+                report = dict(json.loads(line))
+                self._note(report)
+        # Waits without reaping: until then its group's number is nobody else's.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with self._lock:
+            _kill(process)  # an encoder that outlived it
+            self._process = None
+            code = process.wait()
+        listener.join()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return report, tuple(tail), code
+
+    def _note(self, report: Dict[str, Any]) -> None:
+        """Take over what the process says."""
+        if report.get("event") != "progress":
+            return
+        done, total = int(report["done"]), int(report["total"])
+        fraction = min(ALMOST, done / max(total, 1))
+        with self._lock:
+            self._now = replace(
+                self._now,
+                done=done,
+                total=max(done, total),
+                fraction=fraction,
+                message=str(report["message"]),
+            )
+
+    # ------------------------------------------------------------- with the lock held
+
+    def _cancellation(self) -> RenderCancelledError:
+        told = f"The movie {self._out.name} was cancelled; "
+        return RenderCancelledError(told + "render it again if you want it.")
+
+    def _end(self, error: Optional[TimelapseError], remark: str = "") -> None:
+        """Tell how it ended."""
+        self._error = error
+        now = self._now
+        if error is None:
+            file = str(self._out)
+            self._now = RenderProgress("done", now.done, now.done, 1.0, remark, file)
+        else:
+            cancelled = isinstance(error, RenderCancelledError)
+            state = "cancelled" if cancelled else "failed"
+            self._now = replace(now, state=state, message=str(error))
+        self._lock.notify_all()
+
+
+def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Order:
+    """Return what the process is asked for."""
+    return Order(
+        format=recipe.format,
+        fps=recipe.fps,
+        width=recipe.width,
+        height=recipe.height,
+        crf=recipe.crf,
+        timestamp=recipe.timestamp,
+        elapsed_time=recipe.elapsed_time,
+        scale_bar=recipe.scale_bar,
+        title=recipe.title,
+        gaps=recipe.gaps,
+        gap_label=recipe.gap_label,
+        max_mb=recipe.max_mb,
+        noise_hold=recipe.noise_hold,
+        interval_ns=context.interval_ns,
+        um_per_pixel=context.um_per_pixel,
+        slots=context.slots,
+        clock_trusted=context.clock_trusted,
+        program=program,
+        out=str(out),
+    )
+
+
+def _started(folder: Path) -> "subprocess.Popen[str]":
+    """Start the process, in a group of its own and in a folder without modules."""
+    home = str(Path(package_file).absolute().parent.parent)
+    before = os.environ.get("PYTHONPATH")
+    path = home if not before else os.pathsep.join((home, before))
+    return subprocess.Popen(  # noqa: S603 (our own module)
+        [sys.executable, "-m", WORKER, str(folder / JOB_FILE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=str(folder),
+        env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
+        start_new_session=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+def _keep_tail(stream: Optional[IO[str]], tail: Deque[str]) -> None:
+    """Read the standard error to its end and keep the last lines."""
+    for line in stream or ():
+        if line.strip():
+            tail.append(line.strip())
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """Kill the process and all that it started; ended ones are fine."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

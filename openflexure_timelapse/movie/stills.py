@@ -1,0 +1,138 @@
+"""Stored frames as pictures: read, checked, decoded, a little ahead of their use.
+
+A file that is missing, cut short or no picture becomes a shot without a picture, with
+the reason; the timeline then treats its slot as a gap. libjpeg and ffmpeg would both
+show a truncated JPEG without complaint.
+"""
+
+import io
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Deque, Iterable, Iterator, Optional
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from openflexure_timelapse.movie.filters import Picture, Size, content_size, fit
+from openflexure_timelapse.movie.timeline import MovieFrame, Shot
+from openflexure_timelapse.quality import is_whole
+
+__all__ = ["Loader", "Still", "first_size"]
+
+AHEAD = 2
+DAMAGED = "damaged file"
+MISSING = "missing file"
+REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8),
+    (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+    (1, cv2.IMREAD_COLOR),
+)
+
+
+@dataclass(frozen=True)
+class Still:
+    """A picture that can be shown.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Of the stored frame.
+    jpeg : bytes
+        The file; empty once decoded.
+    pixels : array of uint8 or None
+        The picture in the movie's size; None while it is only bytes.
+    """
+
+    size: Size
+    jpeg: bytes
+    pixels: Optional[Picture]
+
+
+class Loader:
+    """Turns frames into shots.
+
+    Parameters
+    ----------
+    canvas : (int, int)
+        The movie's size.
+    keep_jpeg : Size or None
+        Frames of this size stay bytes; None decodes every frame.
+    """
+
+    def __init__(self, canvas: Size, keep_jpeg: Optional[Size] = None) -> None:
+        self._canvas = canvas
+        self._keep_jpeg = keep_jpeg
+
+    def shots(self, frames: Iterable[MovieFrame]) -> Iterator[Shot[Still]]:
+        """Yield a shot for each frame, in order, a few loaded ahead in a thread."""
+        waiting: Deque["Future[Shot[Still]]"] = deque()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            try:
+                for frame in frames:
+                    waiting.append(pool.submit(self.load, frame))
+                    if len(waiting) > AHEAD:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def load(self, frame: MovieFrame) -> Shot[Still]:
+        """Read one frame; one that cannot be shown says why."""
+        jpeg, size, problem = _read(frame)
+        if size is None:
+            return Shot(frame, None, problem)
+        if size == self._keep_jpeg:
+            return Shot(frame, Still(size, jpeg, None))
+        pixels = self.decode(jpeg, size)
+        if pixels is None:
+            return Shot(frame, None, DAMAGED)
+        return Shot(frame, Still(size, b"", pixels))
+
+    def decode(self, jpeg: bytes, size: Size) -> Optional[Picture]:
+        """Return the picture in the movie's size; None when it does not decode.
+
+        A JPEG that is to become smaller is decoded smaller, which saves time; the
+        decoder's reduction is an average over whole pixels, as scaling by area is.
+        The picture is taken as it is stored: an EXIF orientation turns nothing.
+        """
+        content = content_size(size, self._canvas)
+        smaller = min(size[0] // content[0], size[1] // content[1])
+        flags = next(way for factor, way in REDUCED if factor <= max(smaller, 1))
+        data = np.frombuffer(jpeg, np.uint8)
+        try:
+            decoded = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error:  # a header with an absurd size
+            return None
+        return None if decoded is None else fit(np.asarray(decoded), self._canvas)
+
+
+def first_size(frames: Iterable[MovieFrame]) -> Optional[Size]:
+    """Return the width and height of the first frame that is whole; None for none."""
+    for frame in frames:
+        _, size, _ = _read(frame)
+        if size is not None:
+            return size
+    return None
+
+
+def _read(frame: MovieFrame) -> "tuple[bytes, Optional[Size], str]":
+    """Return a file's bytes and size; without a size, what is wrong with it."""
+    try:
+        jpeg = Path(frame.path).read_bytes()
+    except FileNotFoundError:
+        return b"", None, MISSING
+    except OSError as exc:
+        return b"", None, f"file not readable: {exc.strerror}"
+    if not is_whole(jpeg):
+        return b"", None, DAMAGED
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:
+            return jpeg, picture.size, ""
+    except (OSError, SyntaxError, ValueError):
+        return b"", None, DAMAGED

@@ -1,0 +1,318 @@
+"""From frames and their slots to the pictures of a movie, one after the other.
+
+One slot of the grid is one frame of the movie, so that equal distances in the movie
+are equal distances on the grid. A slot without a picture is a gap; gaps are decided on
+slot numbers, never on seconds. The recipe says what stands in a gap:
+
+``hold``
+    the last picture, once for each missing slot (an empty one before the first);
+``blank``
+    an empty picture for each missing slot;
+``cut``
+    nothing.
+
+In each case a label comes up and stays for a moment longer than it takes to read,
+even where the gap itself is one frame or none. The clocks run on through a gap.
+
+Pure, streaming: one frame of look-ahead, whatever the length.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Generic, Iterable, Iterator, List, Optional, TypeVar
+
+from openflexure_timelapse.errors import RenderError
+
+__all__ = [
+    "Beat",
+    "GapRule",
+    "MovieContext",
+    "MovieFrame",
+    "Shot",
+    "beats",
+    "duration_text",
+    "thin",
+]
+
+Picture = TypeVar("Picture")
+
+NS_PER_S = 1_000_000_000
+LABEL_S = 1.5
+UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+DECIMALS_BELOW_NS = 10 * NS_PER_S
+
+
+@dataclass(frozen=True)
+class MovieFrame:
+    """One stored frame, as the movie needs to know it.
+
+    Attributes
+    ----------
+    path : str
+        Of the JPEG file.
+    slot : int
+        Index on the grid; must rise from frame to frame.
+    elapsed_ns : int
+        When the exposure began, since the grid's origin.
+    wall_ns, utc_offset_s : int
+        The time of day at the exposure (UTC) and the local zone's offset.
+    gap_reason : str
+        Why the slots just before this frame are missing; empty if none is, or unknown.
+    """
+
+    path: str
+    slot: int
+    elapsed_ns: int
+    wall_ns: int
+    utc_offset_s: int
+    gap_reason: str = ""
+
+
+@dataclass(frozen=True)
+class MovieContext:
+    """What is true of all frames of a movie.
+
+    Attributes
+    ----------
+    interval_ns : int
+        From slot to slot; used where no frame tells the time.
+    um_per_pixel : float or None
+        Of the stored frames; None where the camera is not calibrated.
+    position : str
+        The name of the position, for messages; may be empty.
+    slots : int or None
+        Length of the grid, so that a gap at its end shows; None when not known.
+    clock_trusted : bool
+        False when the time of day was not synchronised; the timestamp then says so.
+    """
+
+    interval_ns: int
+    um_per_pixel: Optional[float]
+    position: str
+    slots: Optional[int]
+    clock_trusted: bool
+
+
+@dataclass(frozen=True)
+class Shot(Generic[Picture]):
+    """A frame with its picture, or with the reason why it has none to show."""
+
+    frame: MovieFrame
+    picture: Optional[Picture]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Beat(Generic[Picture]):
+    """One frame of the movie.
+
+    Attributes
+    ----------
+    kind : str
+        ``show``, ``hold`` or ``blank``.
+    picture : Picture or None
+        What is shown; None for an empty picture.
+    elapsed_ns, wall_ns, utc_offset_s : int
+        What the clocks say.
+    label : str
+        About a gap; empty for none.
+    span : int
+        How many frames of the movie it stands for.
+    """
+
+    kind: str
+    picture: Optional[Picture]
+    elapsed_ns: int
+    wall_ns: int
+    utc_offset_s: int
+    label: str = ""
+    span: int = 1
+
+
+@dataclass(frozen=True)
+class GapRule:
+    """How missing slots are shown.
+
+    Attributes
+    ----------
+    gaps : str
+        ``hold``, ``blank`` or ``cut``.
+    label_frames : int
+        How long a label stays at least, in frames of the movie; 0 for no labels.
+    interval_ns : int
+        From slot to slot, where no frame tells the time.
+    """
+
+    gaps: str
+    label_frames: int
+    interval_ns: int
+
+    @staticmethod
+    def of(gaps: str, fps: float, interval_ns: int, *, labelled: bool) -> "GapRule":
+        """Return the rule for a movie of `fps` frames per second."""
+        frames = max(1, round(LABEL_S * fps)) if labelled else 0
+        return GapRule(gaps, frames, interval_ns)
+
+
+def beats(
+    shots: Iterable[Shot[Picture]], rule: GapRule, slots: Optional[int] = None
+) -> Iterator[Beat[Picture]]:
+    """Yield the frames of the movie.
+
+    Parameters
+    ----------
+    shots : iterable of Shot
+        By rising slot. One without a picture counts as missing.
+    rule : GapRule
+        What stands where slots are missing.
+    slots : int or None
+        Length of the grid; None: the movie ends with its last frame.
+
+    Raises
+    ------
+    RenderError
+        When slots do not rise, or when no shot has a picture.
+    """
+    timeline: _Timeline[Picture] = _Timeline(rule)
+    return timeline.run(shots, slots)
+
+
+class _Timeline(Generic[Picture]):
+    """The state between two frames: the last picture and the label that still shows."""
+
+    def __init__(self, rule: GapRule) -> None:
+        self._rule = rule
+        self._before: Optional[Shot[Picture]] = None
+        self._label = ""
+        self._label_left = 0
+
+    def run(
+        self, shots: Iterable[Shot[Picture]], slots: Optional[int]
+    ) -> Iterator[Beat[Picture]]:
+        """Yield every beat of the movie."""
+        reasons: List[str] = []
+        last_slot = -1
+        for shot in shots:
+            if shot.frame.slot <= last_slot:
+                told = f"Slot {shot.frame.slot} comes after slot {last_slot}; "
+                raise RenderError(told + "give the frames of one position in order.")
+            last_slot = shot.frame.slot
+            reasons.append(shot.frame.gap_reason)
+            if shot.picture is None:
+                reasons.append(shot.problem)
+                continue
+            for beat in self._between(shot, reasons):
+                yield beat
+            reasons = []
+            self._before = shot
+            yield self._beat("show", shot, 0)
+        for beat in self._after(max(slots or 0, last_slot + 1), reasons):
+            yield beat
+
+    def _between(
+        self, shot: Shot[Picture], reasons: List[str]
+    ) -> Iterator[Beat[Picture]]:
+        """Yield the gap before a picture."""
+        before = self._before
+        first = 0 if before is None else before.frame.slot + 1
+        missing = shot.frame.slot - first
+        if missing == 0:
+            return
+        frame = shot.frame
+        if before is None:
+            origin_ns = frame.elapsed_ns - missing * self._rule.interval_ns
+            self._announce(max(frame.elapsed_ns, 0), reasons)
+            for index in range(0 if self._rule.gaps == "cut" else missing):
+                past = origin_ns + index * self._rule.interval_ns - frame.elapsed_ns
+                yield self._beat("blank", shot, past)
+            return
+        lasts = frame.elapsed_ns - before.frame.elapsed_ns
+        self._announce(lasts, reasons)
+        for index in range(0 if self._rule.gaps == "cut" else missing):
+            past = lasts * (index + 1) // (missing + 1)
+            yield self._beat(self._rule.gaps, before, past)
+
+    def _after(self, slots: int, reasons: List[str]) -> Iterator[Beat[Picture]]:
+        """Yield the gap after the last picture."""
+        before = self._before
+        if before is None:
+            told = "None of the frames can be shown"
+            seen = ", ".join(_distinct(reasons))
+            raise RenderError(f"{told}{': ' + seen if seen else ''}; check the run.")
+        missing = slots - before.frame.slot - 1
+        if missing <= 0:
+            return
+        self._announce(missing * self._rule.interval_ns, reasons)
+        if self._rule.gaps == "cut":
+            for _ in range(self._rule.label_frames):
+                yield self._beat("hold", before, 0)
+            return
+        for index in range(missing):
+            past = (index + 1) * self._rule.interval_ns
+            yield self._beat(self._rule.gaps, before, past)
+
+    def _announce(self, lasts_ns: int, reasons: List[str]) -> None:
+        """Put up the label of a gap."""
+        cut = self._rule.gaps == "cut"
+        told = "Cut: no images for" if cut else "No images for"
+        why = ", ".join(_distinct(reasons))
+        self._label = f"{told} {duration_text(lasts_ns)}{f' ({why})' if why else ''}"
+        self._label_left = self._rule.label_frames
+
+    def _beat(self, kind: str, shot: Shot[Picture], past_ns: int) -> Beat[Picture]:
+        """Return one frame of the movie, `past_ns` after a shot."""
+        in_gap = kind != "show" and self._rule.label_frames > 0
+        label = self._label if in_gap or self._label_left > 0 else ""
+        self._label_left = max(0, self._label_left - 1)
+        return Beat(
+            kind=kind,
+            picture=None if kind == "blank" else shot.picture,
+            elapsed_ns=shot.frame.elapsed_ns + past_ns,
+            wall_ns=shot.frame.wall_ns + past_ns,
+            utc_offset_s=shot.frame.utc_offset_s,
+            label=label,
+        )
+
+
+def thin(stream: Iterable[Beat[Picture]], step: int) -> Iterator[Beat[Picture]]:
+    """Yield one beat for each `step`, lasting as long as those that it stands for.
+
+    The last of each group is shown; a label of any of them stays, so that thinning
+    never hides a gap.
+    """
+    held: Optional[Beat[Picture]] = None
+    for beat in stream:
+        if held is None:
+            held = beat
+        else:
+            label = beat.label or held.label
+            held = replace(beat, label=label, span=held.span + beat.span)
+        if held.span >= step:
+            yield held
+            held = None
+    if held is not None:
+        yield held
+
+
+def duration_text(duration_ns: int) -> str:
+    """Return a duration in its two largest units: ``4 min 30 s``, ``3 d 4 h``."""
+    if duration_ns < DECIMALS_BELOW_NS:
+        return f"{round(max(duration_ns, 0) / NS_PER_S, 1):g} s"
+    left_s = (duration_ns + NS_PER_S // 2) // NS_PER_S
+    parts: List[str] = []
+    for index, (unit, size_s) in enumerate(UNITS):
+        count, rest_s = divmod(left_s, size_s)
+        if not count:
+            if parts:
+                break
+            continue
+        parts.append(f"{count} {unit}")
+        left_s = rest_s
+        if len(parts) == 2 or index == len(UNITS) - 1:  # noqa: PLR2004 (two units)
+            break
+    return " ".join(parts)
+
+
+def _distinct(reasons: Iterable[str]) -> List[str]:
+    """Return each reason once, in words."""
+    words = (reason.replace("_", " ").strip() for reason in reasons)
+    return list(dict.fromkeys(word for word in words if word))

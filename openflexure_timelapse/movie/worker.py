@@ -1,0 +1,167 @@
+"""The process that makes one movie.
+
+Started as ``python -m openflexure_timelapse.movie.worker JOBFILE``. It says how far it
+is in JSON lines on its standard output, and ends with a line that says ``complete`` or
+``failed``. It writes only the temporary file that its job names; the parent gives the
+finished file its name. When its standard input ends, the parent is gone: it then
+removes the job's folder and ends itself and its ffmpeg.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.movie.composer import Composer, Style
+from openflexure_timelapse.movie.filters import Size, movie_size
+from openflexure_timelapse.movie.gif_maker import GifMaker
+from openflexure_timelapse.movie.job import JobFile
+from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
+from openflexure_timelapse.movie.stills import Loader, Still, first_size
+from openflexure_timelapse.movie.timeline import Beat, GapRule, beats
+
+__all__ = ["main"]
+
+NICENESS = 10
+STANDARD_INPUT = 0
+REPORT_EVERY_S = 0.2
+
+
+class _Told:
+    """The lines on the standard output, not more often than somebody can read."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._last_s = 0.0
+
+    def progress(self, done: int, remark: str = "") -> None:
+        """Say how far it is."""
+        now_s = time.monotonic()
+        if now_s - self._last_s >= REPORT_EVERY_S or done >= self._total:
+            self._last_s = now_s
+            _say(event="progress", done=done, total=self._total, message=remark)
+
+
+class _Work:
+    """One movie."""
+
+    def __init__(self, job: JobFile) -> None:
+        self._job = job
+        self._order = job.order
+        frame = first_size(job.frames())
+        if frame is None:
+            count = job.count()
+            told = f"None of the {count} frames can be shown; verify the run."
+            raise RenderError(told if count else "There are no frames to show.")
+        self._frame: Size = frame
+        order = self._order
+        self._rule = GapRule.of(
+            order.gaps, order.fps, order.interval_ns, labelled=order.gap_label
+        )
+        self._style = Style(
+            title=order.title,
+            timestamp=order.timestamp,
+            elapsed_time=order.elapsed_time,
+            um_per_pixel=order.um_per_pixel if order.scale_bar else None,
+            frame=frame,
+            interval_ns=order.interval_ns,
+            clock_trusted=order.clock_trusted,
+        )
+
+    def make(self) -> str:
+        """Make the movie; return a remark, or nothing."""
+        order = self._order
+        size = movie_size(self._frame, order.width, order.height, order.format)
+        told = _Told(self._total())
+        remarks = []
+        if order.scale_bar and order.um_per_pixel is None:
+            remarks.append("no scale bar: the camera is not calibrated")
+        if order.format == "gif":
+            maker = GifMaker(order, self._job.sample, self._beats, self._composer)
+            remarks.append(maker.make(size, self._total(), told.progress))
+        else:
+            self._make_mp4(size, told)
+        return "; ".join(remark for remark in remarks if remark)
+
+    def _make_mp4(self, size: Size, told: _Told) -> None:
+        """Encode; the stored files go in where they would not be changed."""
+        even = (self._frame[0] & ~1, self._frame[1] & ~1)
+        untouched = size == even and not self._style.writes_always
+        composer = self._composer(self._frame if untouched else size)
+        maker = Mp4Maker(self._order, composer, untouched=untouched)
+        maker.make(self._beats(maker.loader), told.progress)
+        with Path(self._order.out).open("rb") as stream:
+            os.fsync(stream.fileno())
+
+    def _composer(self, size: Size) -> Composer:
+        return Composer(size, self._style)
+
+    def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
+        """Yield the frames of the movie from the beginning."""
+        shots = loader.shots(self._job.frames())
+        return beats(shots, self._rule, self._order.slots)
+
+    def _total(self) -> int:
+        """Return how many frames the movie will have, nearly."""
+        if self._order.gaps == "cut":
+            return self._job.count()
+        return max(self._order.slots or 0, self._job.last_slot() + 1)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Make the movie of a job file.
+
+    Parameters
+    ----------
+    arguments : list of str or None
+        The path of the job file; None for the process's own.
+
+    Returns
+    -------
+    int
+        The exit code: 0 complete, 1 failed.
+    """
+    (path,) = sys.argv[1:] if arguments is None else arguments
+    threading.Thread(target=_end_with_parent, args=(Path(path),), daemon=True).start()
+    os.nice(NICENESS)
+    try:
+        remark = _Work(JobFile(Path(path))).make()
+    except EncoderError as exc:
+        _say(event="failed", kind="encoder", message=str(exc))
+        return 1
+    except RenderError as exc:
+        _say(event="failed", kind="render", message=str(exc))
+        return 1
+    except OSError as exc:
+        _say(event="failed", kind="system", errno=exc.errno, message=str(exc))
+        return 1
+    _say(event="complete", message=remark)
+    return 0
+
+
+def _end_with_parent(job: Path) -> None:
+    """Wait for the end of the standard input; then leave nothing behind.
+
+    Read without Python's buffers, whose locks a waiting thread must not hold when the
+    interpreter ends.
+    """
+    while os.read(STANDARD_INPUT, 1):
+        pass
+    shutil.rmtree(job.parent, ignore_errors=True)
+    os.killpg(os.getpgid(0), signal.SIGKILL)
+
+
+def _say(**facts: Any) -> None:
+    """Write one line to the parent."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

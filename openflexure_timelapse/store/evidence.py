@@ -1,0 +1,181 @@
+"""What the files of a run say, whatever the index says: used by every check.
+
+A file is judged by its own content and, where the index has its SHA-256, by that. Only
+reading happens here, but for `remove_temporaries`.
+"""
+
+import hashlib
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Iterator, List, NamedTuple, Optional
+
+from openflexure_timelapse.store.disk import is_temporary, storage_error
+from openflexure_timelapse.store.exif import (
+    FrameRecord,
+    is_whole_jpeg,
+    read_frame_record,
+)
+from openflexure_timelapse.store.layout import FRAMES, frame_file, parse_frame_file
+
+__all__ = [
+    "Evidence",
+    "Verdict",
+    "judge_listed",
+    "judge_unlisted",
+    "remove_temporaries",
+    "stored_files",
+    "temporaries",
+]
+
+
+class Verdict(str, Enum):
+    """What became of a file.
+
+    ``frame`` is a whole frame of this run, unaltered as far as anybody knows.
+    """
+
+    FRAME = "frame"
+    MISSING = "missing"
+    ALTERED = "altered"
+    TRUNCATED = "truncated"
+    UNREADABLE = "unreadable"
+    FOREIGN = "foreign"
+
+
+class Evidence(NamedTuple):
+    """A verdict with its grounds.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        In a word.
+    sha256 : str or None
+        Of the file as it is now; None when it could not be read.
+    content : bytes
+        The file; empty when it could not be read.
+    record : FrameRecord or None
+        What the file says about itself; looked at only where the index is silent.
+    """
+
+    verdict: Verdict
+    sha256: Optional[str] = None
+    content: bytes = b""
+    record: Optional[FrameRecord] = None
+
+
+def stored_files(folder: Path) -> Iterator[str]:
+    """Yield every file below ``frames/``, as paths inside the run, with slashes.
+
+    Raises
+    ------
+    StorageError
+        When a folder cannot be listed.
+    """
+    waiting = [FRAMES]
+    while waiting:
+        name = waiting.pop()
+        try:
+            with os.scandir(str(folder / name)) as entries:
+                for entry in entries:
+                    path = f"{name}/{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(path)
+                    else:
+                        yield path
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise storage_error(exc, "list", folder / name) from exc
+
+
+def temporaries(folder: Path) -> List[str]:
+    """Return our temporary files in a run, as paths inside it.
+
+    Raises
+    ------
+    StorageError
+        When a folder cannot be listed.
+    """
+    try:
+        top = [item.name for item in folder.iterdir() if is_temporary(item.name)]
+    except OSError as exc:
+        raise storage_error(exc, "list", folder) from exc
+    below = (file for file in stored_files(folder) if _is_leftover(file))
+    return sorted([*top, *below])
+
+
+def remove_temporaries(folder: Path) -> List[str]:
+    """Remove our temporary files from a run that nobody writes; return their names.
+
+    Raises
+    ------
+    StorageError
+        When one cannot be removed.
+    """
+    found = temporaries(folder)
+    try:
+        for file in found:
+            (folder / file).unlink()
+    except OSError as exc:
+        raise storage_error(exc, "remove a temporary file in", folder) from exc
+    return found
+
+
+def _is_leftover(file: str) -> bool:
+    """Tell whether a path inside the run is one of our temporary files."""
+    return is_temporary(file.rpartition("/")[2])
+
+
+def judge_listed(folder: Path, file: str, sha256: str, size_bytes: int) -> Evidence:
+    """Compare a listed file with what the index has of it."""
+    seen = _read(folder / file)
+    if seen.sha256 is None:
+        return seen
+    if seen.sha256 == sha256:
+        return seen._replace(verdict=Verdict.FRAME)
+    short = len(seen.content) < size_bytes or not is_whole_jpeg(seen.content)
+    return seen._replace(verdict=Verdict.TRUNCATED if short else Verdict.ALTERED)
+
+
+def judge_unlisted(
+    folder: Path, file: str, run_id: Optional[str], sha256: Optional[str] = None
+) -> Evidence:
+    """Judge a file of which the index has no row.
+
+    Parameters
+    ----------
+    folder, file
+        Which file.
+    run_id : str or None
+        The run whose frame it may be; None for any run's.
+    sha256 : str or None
+        What it was when it was acknowledged, if that is known.
+    """
+    seen = _read(folder / file)
+    if seen.sha256 is None:
+        return seen
+    verdict, record = Verdict.FOREIGN, None
+    if parse_frame_file(file) is not None:
+        if not is_whole_jpeg(seen.content):
+            verdict = Verdict.TRUNCATED
+        elif sha256 not in (None, seen.sha256):
+            verdict = Verdict.ALTERED
+        else:
+            record = read_frame_record(seen.content)
+    if record is not None and run_id in (None, record.run_id):
+        draft = record.draft
+        if frame_file(draft.position, draft.slot, draft.plane) == file:
+            return seen._replace(verdict=Verdict.FRAME, record=record)
+    return seen._replace(verdict=verdict)
+
+
+def _read(path: Path) -> Evidence:
+    """Read a file whole."""
+    try:
+        if not path.is_file():
+            return Evidence(Verdict.MISSING)
+        content = path.read_bytes()
+    except OSError:
+        return Evidence(Verdict.UNREADABLE)
+    return Evidence(Verdict.FOREIGN, hashlib.sha256(content).hexdigest(), content)

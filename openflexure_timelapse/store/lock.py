@@ -1,0 +1,85 @@
+"""Who writes a run: at most one process, and any process may ask whether one does.
+
+The lock is the kernel's (``flock``), so it ends with the process that holds it, however
+that ends. The writer holds the run folder, then the frames folder. Only writers touch
+the first, so that it is refused at once and only for a real second writer; whoever asks
+tries the second for an instant.
+"""
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+from openflexure_timelapse.errors import RunActiveError
+from openflexure_timelapse.store.disk import storage_error
+from openflexure_timelapse.store.layout import FRAMES
+
+__all__ = ["RunLock", "is_active"]
+
+
+class RunLock:
+    """The right to write a run, from the making of this object to `release`.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+
+    Raises
+    ------
+    RunActiveError
+        When another process, or another part of this one, writes the run.
+    StorageError
+        When the folder is missing or its file system has no locks.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._held = contextlib.ExitStack()
+        try:
+            with contextlib.ExitStack() as opening:
+                self._take(opening, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                frames = folder / FRAMES
+                if frames.is_dir():
+                    self._take(opening, frames, fcntl.LOCK_EX)
+                self._held = opening.pop_all()
+        except BlockingIOError as exc:
+            message = f"The run {folder.name} is being written by another process; "
+            raise RunActiveError(message + "stop it there first.") from exc
+        except OSError as exc:
+            raise storage_error(exc, "lock", folder) from exc
+
+    @staticmethod
+    def _take(stack: contextlib.ExitStack, folder: Path, mode: int) -> None:
+        """Lock one folder until `stack` closes."""
+        descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
+        stack.callback(os.close, descriptor)
+        fcntl.flock(descriptor, mode)
+
+    def release(self) -> None:
+        """Give the right up; a second call is fine."""
+        self._held.close()
+
+
+def is_active(folder: Path) -> bool:
+    """Tell whether some process writes the run at this moment.
+
+    Raises
+    ------
+    StorageError
+        When the folder cannot be opened.
+    """
+    frames = folder / FRAMES
+    if not frames.is_dir():
+        return False
+    try:
+        descriptor = os.open(str(frames), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    except OSError as exc:
+        raise storage_error(exc, "look at", frames) from exc
+    return False

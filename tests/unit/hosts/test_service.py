@@ -1,0 +1,339 @@
+"""The verbs of every host, on the simulated microscope."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import cv2
+import pytest
+
+from hardware_sim import VirtualClock, build
+from openflexure_timelapse.errors import (
+    ConfirmationError,
+    DiskFullError,
+    InvalidPlanError,
+    InvalidRecipeError,
+    InvalidRequestError,
+    NotFoundError,
+    OutOfReachError,
+    RunActiveError,
+    TimelapseError,
+    WrongPhaseError,
+)
+from openflexure_timelapse.hosts.service import ACTIVE_MARK, Service
+from openflexure_timelapse.store.disk import RealDisk
+
+START_WALL_NS = 1_795_420_800_000_000_000
+PLAN: Dict[str, Any] = {
+    "name": "verbs",
+    "interval_s": 30,
+    "frames": 3,
+    "camera_mode": "preview",
+    "keep_free_mb": 0,
+    "movie": None,
+}
+PATIENCE_S = 120
+
+
+def made(folder: Path) -> Service:
+    """Return a service on a new simulated microscope."""
+    clock = VirtualClock(START_WALL_NS, utc_offset_s=3600)
+    return Service(folder, build(3, "algae_growth", clock), clock, RealDisk())
+
+
+@pytest.fixture(name="service")
+def _service(tmp_path: Path) -> Iterator[Service]:
+    service = made(tmp_path)
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module", name="finished")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Share one finished run among the tests that only look."""
+    service = made(tmp_path_factory.mktemp("data"))
+    service.start({**PLAN, "movie": {"format": "mp4", "width": 320}})
+    assert service.wait(PATIENCE_S)
+    for job_id in service.movies.job_ids(run_of(service)):
+        service.movies.wait(job_id, PATIENCE_S)
+    service.movies.close()
+    yield service
+    service.close()
+
+
+def run_of(service: Service) -> str:
+    """Return the id of the service's last run."""
+    return str(service.status()["run_id"])
+
+
+def record(service: Service, **changes: Any) -> str:
+    """Record a plan to its end and return the run's id."""
+    run_id = str(service.start({**PLAN, **changes})["run"])
+    assert service.wait(PATIENCE_S)
+    return run_id
+
+
+def jsonable(data: Dict[str, Any]) -> None:
+    """Fail unless a browser could parse `data`."""
+    json.dumps(data, allow_nan=False)
+
+
+def test_before_any_run_the_phase_is_idle(service: Service) -> None:
+    """A fresh service says that nothing runs, and refuses what needs a run."""
+    assert service.status()["phase"] == "idle"
+    with pytest.raises(NotFoundError, match="start a run"):
+        service.latest()
+    for verb in (service.pause, service.resume, service.stop):
+        with pytest.raises(WrongPhaseError, match="No run is active"):
+            verb()
+
+
+def test_a_run_from_start_to_end(service: Service) -> None:
+    """The id, the status and the mark on disk follow the run."""
+    run_id = record(service)
+    status = service.status()
+    assert run_id == "2026-11-23_090000_verbs"
+    assert (status["phase"], status["end_reason"]) == ("ended", "completed")
+    assert status["counts"] == {"captured": 3, "late": 0, "skipped": 0, "failed": 0}
+    assert not (service.library.folder(run_id).parent / ACTIVE_MARK).exists()
+    jsonable(status)
+
+
+def test_ids_are_never_used_twice(tmp_path: Path) -> None:
+    """Two runs of one second and one name have two folders."""
+    ids = []
+    for _ in range(2):
+        service = made(tmp_path)
+        ids.append(record(service))
+        service.close()
+    assert ids == ["2026-11-23_090000_verbs", "2026-11-23_090000_verbs_2"]
+
+
+def test_a_second_start_names_the_active_run(tmp_path: Path) -> None:
+    """While a run is active, another start is a conflict."""
+    clock = VirtualClock(START_WALL_NS)
+    microscope = build(3, "algae_growth", clock)
+    service = Service(tmp_path, microscope, clock, RealDisk())
+    refused = []
+
+    def start_again() -> None:
+        try:
+            service.start(PLAN)
+        except RunActiveError as exc:
+            refused.append(str(exc))
+
+    clock.call_at(clock.monotonic_ns() + 45_000_000_000, start_again)
+    run_id = record(service)
+    service.close()
+    assert len(refused) == 1
+    assert run_id in refused[0]
+
+
+# ------------------------------------------------------------------------- bad input
+
+BAD_PLANS = {
+    "a misspelt field": ({"intervall_s": 30}, InvalidPlanError, "'interval_s'"),
+    "an interval of 0": ({"interval_s": 0}, InvalidPlanError, "interval_s"),
+    "a negative interval": ({"interval_s": -1}, InvalidPlanError, "interval_s"),
+    "no number": ({"interval_s": float("nan")}, InvalidPlanError, "interval_s"),
+    "no frames": ({"frames": 0}, InvalidPlanError, "frames"),
+    "a past start": (
+        {"start_at": "2020-01-01T00:00:00+00:00"},
+        InvalidPlanError,
+        "start_at",
+    ),
+    "an unknown position": (
+        {"movie": {"position": "nowhere"}},
+        InvalidPlanError,
+        "nowhere",
+    ),
+    "an unreachable z": (
+        {"positions": [{"name": "a", "x": 0, "y": 0, "z": 10**7}]},
+        OutOfReachError,
+        "10000000",
+    ),
+    "an odd movie": ({"movie": {"width": 641}}, InvalidPlanError, "641"),
+    "no fps": ({"movie": {"fps": 0}}, InvalidPlanError, "fps"),
+    "an unknown mode": ({"camera_mode": "huge"}, InvalidPlanError, "preview"),
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"), BAD_PLANS.values(), ids=BAD_PLANS
+)
+def test_a_bad_plan_is_refused_before_anything_is_written(
+    service: Service,
+    tmp_path: Path,
+    changes: Dict[str, Any],
+    error: type,
+    words: str,
+) -> None:
+    """Start and estimate say what is wrong in one sentence; no folder appears."""
+    for verb in (service.start, service.estimate):
+        with pytest.raises(error) as caught:
+            verb({**PLAN, **changes})
+        assert words in str(caught.value)
+        assert isinstance(caught.value, TimelapseError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_without_room_for_one_slot_is_refused(service: Service) -> None:
+    """The sentence says how much is free and what to do."""
+    with pytest.raises(DiskFullError, match="MB free") as caught:
+        service.start({**PLAN, "keep_free_mb": 10**9})
+    assert "keep_free_mb" in str(caught.value)
+
+
+@pytest.mark.parametrize("run_id", ["../etc", "a/b", ".", "", "..", "x\0y", "no-such"])
+def test_a_run_id_is_a_name_and_never_a_path(finished: Service, run_id: str) -> None:
+    """Nothing outside the data folder can be named."""
+    for verb in (
+        finished.run,
+        finished.frames,
+        finished.files,
+        lambda name: finished.frame(name, 1),
+        lambda name: finished.file(name, "run.json"),
+        lambda name: finished.make_movie(name, {}),
+        lambda name: finished.delete(name, name),
+    ):
+        with pytest.raises((NotFoundError, InvalidRequestError)):
+            verb(run_id)
+
+
+@pytest.mark.parametrize("name", ["../run.json", "run.db", "frames", "/etc/passwd", ""])
+def test_only_listed_files_are_served(finished: Service, name: str) -> None:
+    """What the list does not name is not found."""
+    with pytest.raises(NotFoundError, match="it has"):
+        finished.file(run_of(finished), name)
+
+
+def test_a_page_is_bounded(finished: Service) -> None:
+    """A page of no rows or of millions is refused."""
+    for limit in (0, -1, 1001):
+        with pytest.raises(InvalidRequestError, match="limit"):
+            finished.frames(run_of(finished), 0, limit)
+        with pytest.raises(InvalidRequestError, match="limit"):
+            finished.runs("", limit)
+
+
+# ---------------------------------------------------------------------------- looking
+
+
+def test_runs_and_frames_come_in_pages(finished: Service) -> None:
+    """A page goes on after the last row of the one before."""
+    (brief,) = finished.runs()["runs"]
+    run_id = brief["run"]
+    assert finished.runs(after=run_id)["runs"] == []
+    first = finished.frames(run_id, 0, 2)["frames"]
+    rest = finished.frames(run_id, first[-1]["n"], 2)["frames"]
+    assert [frame["n"] for frame in first + rest] == [1, 2, 3]
+    assert [frame["slot"] for frame in first + rest] == [0, 1, 2]
+    assert first[0]["time"].startswith("2026-11-23T09:00:0")
+    jsonable(finished.run(run_id))
+    jsonable({"frames": first, "runs": finished.runs()})
+
+
+def test_a_frame_and_its_preview(finished: Service) -> None:
+    """The original is served as stored; a preview is smaller and made once."""
+    run_id = run_of(finished)
+    original = finished.frame(run_id, 1)
+    small = finished.frame(run_id, 1, 200)
+    assert cv2.imread(str(original)).shape[1] == 832
+    assert cv2.imread(str(small)).shape[1] == 320
+    assert finished.frame(run_id, 1, 200).stat().st_mtime == small.stat().st_mtime
+    assert finished.frame(run_id, 1, 5000) == original
+    assert finished.latest(160).name == "3_w160.jpeg"
+    with pytest.raises(NotFoundError, match="last frame is 3"):
+        finished.frame(run_id, 4)
+
+
+def test_files_name_tables_and_movies(finished: Service) -> None:
+    """Each listed file can be had under its name."""
+    run_id = run_of(finished)
+    names = [entry["name"] for entry in finished.files(run_id)["files"]]
+    assert names == ["run.json", "frames.csv", "movies/here.mp4"]
+    for name in names:
+        assert finished.file(run_id, name).is_file()
+
+
+# ----------------------------------------------------------------------------- movies
+
+
+def test_a_movie_that_the_run_cannot_give_is_refused(finished: Service) -> None:
+    """Unknown positions, planes and fields name what there is."""
+    run_id = run_of(finished)
+    with pytest.raises(InvalidRecipeError, match="here"):
+        finished.make_movie(run_id, {"position": "nowhere"})
+    with pytest.raises(InvalidRecipeError, match="planes are 0 to 0"):
+        finished.make_movie(run_id, {"plane": 1})
+    with pytest.raises(InvalidRecipeError, match="'fps'"):
+        finished.make_movie(run_id, {"fpss": 3})
+    with pytest.raises(NotFoundError, match="known: "):
+        finished.cancel_job("movie-99")
+
+
+def test_movies_wait_for_one_another_and_can_be_cancelled(service: Service) -> None:
+    """Each job ends in one state, names are not reused, a cancelled one leaves none."""
+    run_id = record(service)
+    made_jobs = [
+        service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"][0]
+        for _ in range(3)
+    ]
+    service.cancel_job(made_jobs[2]["job"])
+    ended = [service.movies.wait(job["job"], PATIENCE_S) for job in made_jobs]
+    assert [job["state"] for job in ended] == ["done", "done", "cancelled"]
+    assert [job["file"] for job in ended] == [
+        "movies/here.gif",
+        "movies/here_2.gif",
+        None,
+    ]
+    folder = service.library.folder(run_id) / "movies"
+    assert sorted(path.name for path in folder.iterdir()) == ["here.gif", "here_2.gif"]
+    jsonable(service.jobs())
+
+
+# -------------------------------------------------------------------- delete, restart
+
+
+def test_a_delete_needs_the_id_twice(service: Service) -> None:
+    """Without its confirmation nothing is deleted; with it, everything is."""
+    run_id = record(service)
+    with pytest.raises(ConfirmationError):
+        service.delete(run_id, "yes")
+    assert service.library.folder(run_id).is_dir()
+    assert service.delete(run_id, run_id) == {"deleted": run_id}
+    assert service.runs()["runs"] == []
+
+
+def test_an_interrupted_run_is_resumed_once(tmp_path: Path) -> None:
+    """The mark on disk leads the next process to the run, and goes with its end."""
+    first = made(tmp_path)
+    clock = first._clock
+    assert isinstance(clock, VirtualClock)
+    run_id = ""
+
+    def leave() -> None:
+        engine = first._engine
+        assert engine is not None
+        engine.leave()
+
+    clock.call_at(clock.monotonic_ns() + 45_000_000_000, leave)
+    run_id = record(first)
+    first.close()
+    assert first.status()["phase"] == "running"
+    second_clock = VirtualClock(clock.wall_ns() + 1_000_000_000, "another boot")
+    microscope = build(3, "algae_growth", second_clock)
+    second = Service(tmp_path, microscope, second_clock, RealDisk())
+    assert second.resume_interrupted() == run_id
+    assert second.wait(PATIENCE_S)
+    assert second.status()["counts"]["captured"] == 3
+    assert second.resume_interrupted() is None
+    second.close()
+
+
+def test_a_data_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """The sentence names the folder."""
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder", encoding="utf-8")
+    with pytest.raises(TimelapseError, match="file"):
+        made(blocked / "data")

@@ -1,0 +1,514 @@
+"""Movies made for real: every frame in its place, or one clear sentence and no file."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import cv2
+import numpy as np
+import pytest
+from cases.limits import file_size_limit
+from numbered import (
+    BARE,
+    HEIGHT,
+    WIDTH,
+    Pixels,
+    context,
+    frame_of,
+    job_of,
+    number_of,
+    numbered,
+    render,
+    write_frames,
+)
+from PIL import Image, ImageSequence
+
+from openflexure_timelapse.errors import (
+    DiskFullError,
+    RenderCancelledError,
+    RenderError,
+    StorageError,
+)
+from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
+from openflexure_timelapse.movie.gif import read_facts
+from openflexure_timelapse.movie.job import write_job
+from openflexure_timelapse.movie.mishap import explain
+from openflexure_timelapse.movie.render import WORKER, MovieFrame, RenderJob, _order
+from openflexure_timelapse.recipe import Recipe
+
+LONG = 60.0
+MANY = 3000
+
+
+def decoded(path: Path) -> List[Pixels]:
+    """Return every frame of an MP4, blue first."""
+    command = [find_ffmpeg(), "-v", "error", "-nostdin", "-i", str(path)]
+    command += ["-f", "rawvideo", "-pix_fmt", "bgr24", "-"]
+    raw = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    width, height = size_of(path)
+    frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+    return list(frames)
+
+
+def size_of(path: Path) -> "tuple[int, int]":
+    """Return the width and height in the track header of an MP4 (ISO 14496-12)."""
+    data = path.read_bytes()
+    header = data.index(b"tkhd")
+    size = data[header + 4 + 76 : header + 4 + 84]
+    return int.from_bytes(size[:2], "big"), int.from_bytes(size[4:6], "big")
+
+
+def gif_frames(path: Path) -> List[Pixels]:
+    """Return every frame of a GIF, blue first."""
+    with Image.open(path) as movie:
+        return [
+            np.asarray(frame.convert("RGB"))[..., ::-1]
+            for frame in ImageSequence.Iterator(movie)
+        ]
+
+
+def numbers(frames: List[Pixels]) -> List[Optional[int]]:
+    """Return the number in each frame."""
+    return [number_of(frame) for frame in frames]
+
+
+def leftovers(folder: Path) -> List[str]:
+    """Return the hidden names in a folder."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def probe(path: Path) -> Dict[str, Any]:
+    """Return what ffprobe says of the video stream."""
+    program = shutil.which("ffprobe")
+    if program is None:
+        pytest.skip("ffprobe, from Debian's package ffmpeg, is not installed")
+    command = [program, "-v", "error", "-select_streams", "v", "-count_frames"]
+    command += ["-show_streams", "-of", "json", str(path)]
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    return dict(json.loads(told)["streams"][0])
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> List[MovieFrame]:
+    """Write 24 numbered frames: slots 0 to 25 without 10 and 11."""
+    folder = tmp_path_factory.mktemp("frames")
+    return write_frames(folder, [slot for slot in range(26) if slot not in (10, 11)])
+
+
+EXPECTED: Dict[str, List[Optional[int]]] = {
+    "hold": [*range(10), 9, 9, *range(12, 26), 25, 25],
+    "blank": [*range(10), None, None, *range(12, 26), None, None],
+}
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["overlays", "untouched"])
+@pytest.mark.parametrize("gaps", ["hold", "blank"])
+def test_every_slot_is_one_frame(
+    frames: List[MovieFrame], tmp_path: Path, gaps: str, *, written: bool
+) -> None:
+    """Each slot is in its place, held or blank where it is missing, and labelled."""
+    out = tmp_path / "movie.mp4"
+    recipe = {} if written else BARE
+    ended = render(frames, out, 28, gaps=gaps, **recipe).progress()
+    assert (ended.state, ended.done, ended.fraction) == ("done", 28, 1.0)
+    assert ended.file == str(out)
+    made = decoded(out)
+    assert numbers(made) == EXPECTED[gaps]
+    assert [amber(frame) for frame in (made[9], made[10], made[26])] == [0, 1, 1]
+    assert leftovers(tmp_path) == []
+
+
+def amber(frame: Pixels) -> int:
+    """Return 1 when something stands in the colour of gap labels."""
+    blue, red = frame[..., 0].astype(int), frame[..., 2].astype(int)
+    return int((red - blue > 60).sum() > 20)
+
+
+def test_cut_gaps_are_labelled(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """A cut gap takes no time, but the frames after it say that there was one."""
+    out = tmp_path / "movie.mp4"
+    render(frames, out, gaps="cut", fps=2.0, **BARE)
+    made = decoded(out)
+    assert numbers(made) == [*range(10), *range(12, 26)]
+    assert [amber(frame) for frame in made] == [0] * 10 + [1] * 3 + [0] * 11
+
+
+def test_stream_is_what_browsers_play(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """Rate, length, colours, size and pixel format are those that we promise."""
+    out = tmp_path / "movie.mp4"
+    render(frames[:10], out, fps=12.5, width=128)
+    stream = probe(out)
+    found = {name: stream.get(name) for name in PROMISED}
+    assert found == PROMISED
+    assert Fraction(stream["avg_frame_rate"]) == Fraction(25, 2)
+    assert float(stream["duration"]) == pytest.approx(10 / 12.5)
+
+
+PROMISED = {
+    "codec_name": "h264",
+    "width": 128,
+    "height": 96,
+    "pix_fmt": "yuv420p",
+    "color_range": "tv",
+    "color_space": "smpte170m",
+    "color_primaries": "bt709",
+    "color_transfer": "bt709",
+    "nb_read_frames": "10",
+}
+
+
+def test_index_comes_first(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """A browser can play before it has the whole file: moov stands before mdat."""
+    out = tmp_path / "movie.mp4"
+    render(frames[:3], out, **BARE)
+    data = out.read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["overlays", "untouched"])
+def test_colours_survive(tmp_path: Path, *, written: bool) -> None:
+    """Saturated colours come back within a few levels, on both ways into ffmpeg."""
+    colours = [(0, 0, 255), (0, 255, 0), (255, 0, 0), (200, 60, 150), (255, 255, 255)]
+    picture = np.zeros((128, 64 * len(colours), 3), np.uint8)
+    for index, colour in enumerate(colours):
+        picture[:, 64 * index : 64 * (index + 1)] = colour
+    path = tmp_path / "patches.jpeg"
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 98])
+    stored = cv2.imread(str(path)).astype(int)
+    out = tmp_path / "movie.mp4"
+    recipe = {**BARE, "title": "x"} if written else BARE
+    render([frame_of(path, 0)], out, crf=4, **recipe)
+    shown = decoded(out)[0].astype(int)
+    for index in range(len(colours)):
+        middle = (slice(56, 72), slice(64 * index + 24, 64 * index + 40))
+        off = np.abs(shown[middle].mean(axis=(0, 1)) - stored[middle].mean(axis=(0, 1)))
+        assert off.max() <= 4
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["overlays", "untouched"])
+def test_odd_sizes_become_even(tmp_path: Path, *, written: bool) -> None:
+    """A frame of odd width and height loses one column and one row."""
+    odd = write_frames(tmp_path, range(4), (WIDTH + 1, HEIGHT + 1))
+    out = tmp_path / "movie.mp4"
+    render(odd, out, **({} if written else BARE))
+    made = decoded(out)
+    assert made[0].shape == (HEIGHT, WIDTH, 3)
+    assert numbers(made) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif"])
+def test_broken_files_are_labelled_gaps(tmp_path: Path, suffix: str) -> None:
+    """A truncated, a missing and a garbage file are gaps; none is shown or fatal."""
+    broken = write_frames(tmp_path, range(8))
+    whole = Path(broken[2].path).read_bytes()
+    Path(broken[2].path).write_bytes(whole[: len(whole) * 6 // 10])
+    Path(broken[4].path).unlink()
+    Path(broken[6].path).write_bytes(b"\xff\xd8 not a picture \xff\xd9")
+    Path(broken[7].path).write_bytes(b"")
+    out = tmp_path / f"movie.{suffix}"
+    assert render(broken, out, fps=1.0, **BARE).progress().state == "done"
+    made = decoded(out) if suffix == "mp4" else gif_frames(out)
+    assert numbers(made) == [0, 1, 1, 3, 3, 5, 5, 5][: len(made)]
+    assert [amber(frame) for frame in made[:3]] == [0, 0, 1]
+
+
+def test_frames_of_another_size_are_fitted(tmp_path: Path) -> None:
+    """A larger frame in the middle of a run changes neither size nor order."""
+    mixed = write_frames(tmp_path, range(3))
+    cv2.imwrite(mixed[1].path, numbered(1, (2 * WIDTH, 2 * HEIGHT)))
+    out = tmp_path / "movie.mp4"
+    render(mixed, out, **BARE)
+    made = decoded(out)
+    assert numbers(made) == [0, 1, 2]
+    assert made[0].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_frames_of_another_shape_are_not_stretched(tmp_path: Path) -> None:
+    """A wider frame in an untouched movie lies between black bars."""
+    mixed = write_frames(tmp_path, range(3))
+    cv2.imwrite(mixed[1].path, numbered(1, (2 * WIDTH, HEIGHT)))
+    out = tmp_path / "movie.mp4"
+    render(mixed, out, **BARE)
+    made = decoded(out)
+    middle = [made[index][:, WIDTH // 2].mean(axis=1) for index in range(3)]
+    assert [bool(column[HEIGHT // 8] < 40) for column in middle] == [False, True, False]
+    assert all(column[HEIGHT * 3 // 8] > 90 for column in middle)
+
+
+def test_a_frame_that_ffmpeg_refuses_is_noticed(tmp_path: Path) -> None:
+    """A movie with fewer frames than were sent is a failure, not a shorter movie."""
+    frames = write_frames(tmp_path, range(3))
+    data = Path(frames[1].path).read_bytes()
+    arithmetic = data.replace(b"\xff\xc0", b"\xff\xc9", 1)  # ITU T.81, table B.1
+    Path(frames[1].path).write_bytes(arithmetic)
+    job = render(frames, tmp_path / "movie.mp4", **BARE)
+    assert "2 frames where 3 were sent" in job.progress().message
+    assert isinstance(job.error(), RenderError)
+    assert not (tmp_path / "movie.mp4").exists()
+
+
+def test_gif_has_every_slot(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """A GIF shows each slot for its time, loops, and has one palette."""
+    out = tmp_path / "movie.gif"
+    render(frames, out, 27, fps=7.0)
+    made = gif_frames(out)
+    with out.open("rb") as stream:
+        facts = read_facts(stream)
+    assert numbers(made) == [*range(10), 9, 9, *range(12, 26), 25]
+    assert sum(facts.delays_cs) == round(100 * 27 / 7)
+    assert set(facts.delays_cs) == {14, 15}
+    assert facts.loops
+    assert facts.local_palettes == 0
+
+
+def test_gif_meets_its_budget(tmp_path: Path) -> None:
+    """A noisy GIF is made smaller until it fits; what was given up is told."""
+    noisy = []
+    draw = np.random.default_rng(5)
+    for slot in range(10):
+        picture = numbered(slot, (480, 360)).astype(float)
+        picture += draw.normal(0, 5, picture.shape)
+        path = tmp_path / f"{slot}.jpeg"
+        cv2.imwrite(str(path), np.clip(picture, 0, 255).astype(np.uint8))
+        noisy.append(frame_of(path, slot))
+    out = tmp_path / "movie.gif"
+    ended = render(noisy, out, fps=5.0, max_mb=0.15).progress()
+    assert ended.state == "done"
+    assert out.stat().st_size <= 150_000
+    assert "0.15 MB" in ended.message
+    with out.open("rb") as stream:
+        assert sum(read_facts(stream).delays_cs) == 200
+    job = render(noisy, tmp_path / "tiny.gif", fps=5.0, max_mb=0.002)
+    assert job.progress().state == "failed"
+    assert "max_mb 0.002" in job.progress().message
+    assert sorted(path.name for path in tmp_path.glob("*.gif")) == ["movie.gif"]
+    assert leftovers(tmp_path) == []
+
+
+def test_uncalibrated_cameras_get_a_remark(
+    frames: List[MovieFrame], tmp_path: Path
+) -> None:
+    """A scale bar that cannot be drawn is no error, and is not passed over."""
+    recipe = Recipe(format="mp4", timestamp=False, elapsed_time=False)
+    out = tmp_path / "movie.mp4"
+    job = RenderJob(frames[:3], 3, recipe, context(um=None), str(out))
+    job.start()
+    assert "not calibrated" in job.wait(LONG).message
+
+
+# ---------------------------------------------------------------------------- trouble
+
+
+def endless(frames: List[MovieFrame]) -> Iterator[MovieFrame]:
+    """Yield so many frames that no machine is done before a test is."""
+    for slot in range(MANY * 100):
+        path = Path(frames[slot % len(frames)].path)
+        yield frame_of(path, slot)
+
+
+def under_way(job: RenderJob) -> None:
+    """Wait until a job has encoded something."""
+    while job.progress().done == 0 and job.wait(0.02).state == "running":
+        pass
+
+
+def many(frames: List[MovieFrame]) -> List[MovieFrame]:
+    """Return a run that takes a while."""
+    return [
+        frame_of(Path(frames[slot % len(frames)].path), slot) for slot in range(MANY)
+    ]
+
+
+def living_in_group(group: int) -> List[str]:
+    """Return the processes of a group, without those that only wait to be reaped."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = entry.read_text().rpartition(")")
+        except OSError:
+            continue  # it ended meanwhile
+        state, _, of_group = rest.split()[:3]
+        if int(of_group) == group and state not in "ZX":
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif"])
+def test_cancel_leaves_nothing(
+    frames: List[MovieFrame], tmp_path: Path, suffix: str
+) -> None:
+    """A render cancelled half-way ends at once, with no file and no process."""
+    job = job_of(many(frames), tmp_path / f"movie.{suffix}")
+    job.start()
+    under_way(job)
+    process = job._process
+    assert process is not None
+    job.cancel()
+    ended = job.wait(LONG)
+    assert ended.state == "cancelled"
+    assert process.returncode == -signal.SIGKILL
+    assert isinstance(job.error(), RenderCancelledError)
+    assert list(tmp_path.iterdir()) == []
+    assert living_in_group(process.pid) == []
+
+
+def test_cancel_while_frames_are_listed(
+    frames: List[MovieFrame], tmp_path: Path
+) -> None:
+    """A render of an endless list of frames can be cancelled."""
+    job = RenderJob(
+        endless(frames), 1, Recipe(), context(), str(tmp_path / "movie.mp4")
+    )
+    job.start()
+    job.cancel()
+    assert job.wait(LONG).state == "cancelled"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cancel_before_the_start(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """A job cancelled in the queue never starts."""
+    job = job_of(frames, tmp_path / "movie.mp4")
+    job.cancel()
+    job.start()
+    assert job.wait(LONG).state == "cancelled"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cancel_after_the_end_keeps_the_movie(
+    frames: List[MovieFrame], tmp_path: Path
+) -> None:
+    """A finished movie stays finished, and a job starts only once."""
+    job = render(frames[:2], tmp_path / "movie.mp4", **BARE)
+    job.cancel()
+    assert job.progress().state == "done"
+    assert (tmp_path / "movie.mp4").exists()
+    with pytest.raises(RenderError, match="started before"):
+        job.start()
+
+
+def test_a_killed_process_is_reported(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """A process that the system kills is a failure in words, with nothing left."""
+    job = job_of(many(frames), tmp_path / "movie.mp4")
+    job.start()
+    under_way(job)
+    process = job._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    ended = job.wait(LONG)
+    assert ended.state == "failed"
+    assert "signal 9" in ended.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_without_its_parent_ends(
+    frames: List[MovieFrame], tmp_path: Path
+) -> None:
+    """When the server is killed, its movies stop and remove what they began."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    out = folder / "movie.mp4"
+    order = _order(Recipe(), context(), find_ffmpeg(), out)
+    write_job(folder / "job.jsonl", order, many(frames))
+    worker = started(folder / "job.jsonl")
+    assert worker.stdout is not None
+    assert b"progress" in worker.stdout.readline()
+    assert worker.stdin is not None
+    worker.stdin.close()
+    assert worker.wait(LONG) == -signal.SIGKILL
+    worker.stdout.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def started(job: Path) -> "subprocess.Popen[bytes]":
+    """Start the process as `RenderJob` does."""
+    return subprocess.Popen(
+        [sys.executable, "-m", WORKER, str(job)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture
+def open_pipe() -> Iterator[int]:
+    """Give the reading end of a pipe that stays open: the parent that lives."""
+    reading, writing = os.pipe()
+    yield reading
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif"])
+def test_a_full_disk_is_one_sentence(
+    frames: List[MovieFrame], tmp_path: Path, open_pipe: int, suffix: str
+) -> None:
+    """Writing to a device without space is told as a full disk."""
+    order = _order(
+        Recipe(format=suffix, **BARE), context(), find_ffmpeg(), Path("/dev/full")
+    )
+    job = tmp_path / "job.jsonl"
+    write_job(job, order, frames)
+    worker = subprocess.run(
+        [sys.executable, "-m", WORKER, str(job)],
+        stdin=open_pipe,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    report = json.loads(worker.stdout.splitlines()[-1])
+    tail = worker.stderr.decode().splitlines()
+    error = explain(Path("movie.mp4"), report, tail, worker.returncode)
+    assert isinstance(error, DiskFullError)
+    assert str(error) == "No space is left to write movie.mp4; free some space."
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "gif"])
+def test_a_file_that_cannot_grow(
+    frames: List[MovieFrame], tmp_path: Path, suffix: str
+) -> None:
+    """A file system that refuses the movie leaves one sentence and no file."""
+    job = job_of(frames, tmp_path / f"movie.{suffix}", crf=0, noise_hold=0)
+    with file_size_limit(9_000):
+        job.start()
+        ended = job.wait(LONG)
+    assert ended.state == "failed"
+    assert isinstance(job.error(), StorageError)
+    assert "too large" in ended.message
+    assert "\n" not in ended.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refusals(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """No frames, only broken ones, disorder, no folder: a sentence each, no file."""
+    nowhere = frame_of(tmp_path / "none.jpeg", 0)
+    cases = {
+        "no frames to show": ([], tmp_path / "a.mp4"),
+        "None of the 1 frames": ([nowhere], tmp_path / "b.gif"),
+        "Slot 0 comes after": ([frames[1], frames[0]], tmp_path / "c.mp4"),
+        "does not exist": (frames[:1], tmp_path / "no" / "d.mp4"),
+    }
+    for words, (some, out) in cases.items():
+        job = render(some, out, **BARE)
+        assert job.progress().state == "failed"
+        assert words in job.progress().message
+        assert job.error() is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frames_that_fail_are_reported(tmp_path: Path) -> None:
+    """An error of whoever lists the frames ends the job, in words."""
+
+    def failing() -> Iterator[MovieFrame]:
+        yield frame_of(tmp_path / "x.jpeg", 0)
+        raise KeyError(5)
+
+    job = RenderJob(failing(), 1, Recipe(), context(), str(tmp_path / "movie.mp4"))
+    job.start()
+    assert "KeyError(5" in job.wait(LONG).message
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,557 @@
+"""Damage of every kind: `verify` names it, `repair` mends it, nothing gets worse."""
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple
+
+import pytest
+from cases.stored import (
+    HEADER,
+    RUN_ID,
+    captured,
+    draft,
+    fill,
+    finished_run,
+    new_run,
+    tiny_jpeg,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openflexure_timelapse.errors import (
+    DamagedRunError,
+    NotFoundError,
+    RunActiveError,
+    StorageError,
+)
+from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot, Visit
+from openflexure_timelapse.store import repair as repair_module
+from openflexure_timelapse.store.disk import RealDisk, rename_durably
+from openflexure_timelapse.store.exif import read_frame_record, with_exif
+from openflexure_timelapse.store.header import frame_record
+from openflexure_timelapse.store.recover import recover, repair, verify
+from openflexure_timelapse.store.run_store import RunStore
+
+SECOND_FRAME = "frames/here/0000001.jpeg"
+OTHER_RUN = "2020-01-01_000000_other"
+
+
+def change(path: Path, place: int, data: bytes) -> None:
+    """Write over some bytes of a file."""
+    content = bytearray(path.read_bytes())
+    content[place : place + len(data)] = data
+    path.write_bytes(bytes(content))
+
+
+def execute(folder: Path, statement: str) -> None:
+    """Change the index behind the store's back."""
+    with closing(sqlite3.connect(str(folder / "run.db"))) as database:
+        database.execute(statement)
+        database.commit()
+
+
+def all_frames(folder: Path) -> List[Frame]:
+    """Return what a run lists."""
+    with RunStore.open_read(folder) as reader:
+        return reader.frames(0, 1000)
+
+
+def orphan(folder: Path, slot: int, n: int, run_id: str = RUN_ID) -> Path:
+    """Put a whole frame into the folder whose row was never committed."""
+    header = {**json.loads((folder / "run.json").read_text("utf-8")), "id": run_id}
+    path = folder / f"frames/here/{slot:07d}.jpeg"
+    record = frame_record(header, n, draft(slot))
+    path.write_bytes(with_exif(tiny_jpeg(slot), record, {}))
+    return path
+
+
+def half(path: Path) -> None:
+    """Cut a file in half."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def garble(path: Path, text: bytes) -> None:
+    """Put a byte that is no text into the last word of some text in a file."""
+    change(path, path.read_bytes().index(text) + text.rindex(b" ") + 1, b"\x80")
+
+
+FRAME_DAMAGE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
+    "missing": (lambda f: (f / SECOND_FRAME).unlink(), "missing"),
+    "cut": (lambda f: half(f / SECOND_FRAME), "truncated"),
+    "empty": (lambda f: (f / SECOND_FRAME).write_bytes(b""), "truncated"),
+    "zeroed": (
+        lambda f: change(f / SECOND_FRAME, 0, bytes((f / SECOND_FRAME).stat().st_size)),
+        "truncated",
+    ),
+    "one bit": (lambda f: change(f / SECOND_FRAME, -20, b"\x55"), "altered"),
+    "swapped": (
+        lambda f: shutil.copy(
+            str(f / "frames/here/0000002.jpeg"), str(f / SECOND_FRAME)
+        ),
+        "altered",
+    ),
+    "folder": (
+        lambda f: ((f / SECOND_FRAME).unlink(), (f / SECOND_FRAME).mkdir()),
+        "missing",
+    ),
+}
+FILE_DAMAGE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
+    "orphan": (lambda f: orphan(f, 50, 7), "unlisted"),
+    "orphan of a taken number": (lambda f: orphan(f, 50, 2), "unlisted"),
+    "frame of another run": (lambda f: orphan(f, 50, 7, OTHER_RUN), "unlisted"),
+    "image": (
+        lambda f: (f / "frames/here/0000050.jpeg").write_bytes(tiny_jpeg()),
+        "unlisted",
+    ),
+    "note": (lambda f: (f / "frames/note.txt").write_bytes(b"hello"), "unlisted"),
+    "cut orphan": (lambda f: half(orphan(f, 50, 7)), "truncated"),
+    "temporary": (
+        lambda f: (f / "frames/here/.0000050.jpeg.0123456789ab.part").write_bytes(b""),
+        "temporaries",
+    ),
+    "temporary index": (
+        lambda f: (f / ".run.db.0123456789ab.part-wal").write_bytes(b""),
+        "temporaries",
+    ),
+}
+INDEX_DAMAGE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
+    "no index": (lambda f: (f / "run.db").unlink(), "damage"),
+    "empty index": (lambda f: (f / "run.db").write_bytes(b""), "damage"),
+    "zeroed index": (
+        lambda f: (f / "run.db").write_bytes(bytes((f / "run.db").stat().st_size)),
+        "damage",
+    ),
+    "garbage": (lambda f: (f / "run.db").write_bytes(b"\x93" * 70_000), "damage"),
+    "index cut in half": (lambda f: half(f / "run.db"), "damage"),
+    "no text in the schema": (
+        lambda f: garble(f / "run.db", b"CREATE TABLE"),
+        "damage",
+    ),
+    "no header": (lambda f: (f / "run.json").unlink(), "damage"),
+    "garbled header": (lambda f: half(f / "run.json"), "damage"),
+    "foreign header": (lambda f: (f / "run.json").write_bytes(b"[1]"), "damage"),
+    "neither": (
+        lambda f: ((f / "run.json").unlink(), (f / "run.db").write_bytes(b"no")),
+        "damage",
+    ),
+    "altered row": (
+        lambda f: execute(f, "UPDATE frames SET z = 5 WHERE n = 2"),
+        "damage",
+    ),
+    "no tables": (lambda f: execute(f, "DROP TABLE slots"), "damage"),
+    "wrong total": (
+        lambda f: execute(f, "UPDATE totals SET frames = 99"),
+        "wrong_counts",
+    ),
+    "wrong bytes": (
+        lambda f: execute(f, "UPDATE totals SET bytes = 0"),
+        "wrong_counts",
+    ),
+    "lost row": (
+        lambda f: execute(f, "DELETE FROM frames WHERE n = 2"),
+        "wrong_counts",
+    ),
+    "hole": (lambda f: execute(f, "DELETE FROM slots WHERE first = 2"), "holes"),
+}
+DAMAGE = {**FRAME_DAMAGE, **FILE_DAMAGE, **INDEX_DAMAGE}
+
+
+def cases(damage: Dict[str, Any]) -> Any:
+    """Return the decorator for a test of each damage."""
+    return pytest.mark.parametrize(
+        ("break_it", "kind"), list(damage.values()), ids=list(damage)
+    )
+
+
+@cases(DAMAGE)
+def test_verify_names_the_damage(
+    tmp_path: Path, break_it: Callable[[Path], Any], kind: str
+) -> None:
+    """Each kind of damage is found, named, and told in a sentence; nothing changes."""
+    folder = finished_run(tmp_path)
+    assert verify(folder).ok
+    break_it(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    report = verify(folder)
+    assert not report.ok
+    assert getattr(report, kind)
+    assert len(report.lines()) > 2
+    assert json.loads(json.dumps(report.to_json()))["ok"] is False
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+@cases(DAMAGE)
+def test_repair_mends_the_damage(
+    tmp_path: Path, break_it: Callable[[Path], Any], kind: str
+) -> None:
+    """After a repair the run is sound, and a second repair has nothing to do."""
+    folder = finished_run(tmp_path)
+    acknowledged = {frame.file: frame for frame in all_frames(folder)}
+    break_it(folder)
+    before = {path for path in folder.rglob("*.jpeg") if path.is_file()}
+    report = repair(folder)
+    assert report.changed
+    assert report.lines()
+    assert json.loads(json.dumps(report.to_json()))["run_id"] == RUN_ID
+    after = verify(folder)
+    assert after.ok, after.lines()
+    assert {path for path in folder.rglob("*.jpeg") if path.is_file()} == before
+    listed = {frame.file: frame for frame in all_frames(folder)}
+    for file, frame in acknowledged.items():
+        if file != SECOND_FRAME or kind not in FRAME_DAMAGE_KINDS:
+            assert listed[file] == frame
+    assert not repair(folder).changed
+
+
+FRAME_DAMAGE_KINDS = {"missing", "truncated", "altered"}
+
+
+@cases(FRAME_DAMAGE)
+def test_a_damaged_frame_is_left_but_not_listed(
+    tmp_path: Path, break_it: Callable[[Path], Any], kind: str
+) -> None:
+    """A frame that is not what it was is left where it is and not listed any more."""
+    folder = finished_run(tmp_path)
+    break_it(folder)
+    assert repair(folder).set_aside == ((SECOND_FRAME, kind),)
+    assert [frame.n for frame in all_frames(folder)] == [1, 3, 4, 5, 6]
+    with RunStore.open(folder, RealDisk()) as store:
+        recover(store)
+        assert store.add_frame(tiny_jpeg(), draft(9), {}).n == 7
+        assert len(store.frames()) == 6
+
+
+def test_a_lost_number_is_never_used_again(tmp_path: Path) -> None:
+    """The number of a lost last frame stays unused after a repair."""
+    folder = finished_run(tmp_path, 3)
+    (folder / "frames/here/0000002.jpeg").unlink()
+    repair(folder)
+    with RunStore.open(folder, RealDisk()) as store:
+        assert store.add_frame(tiny_jpeg(), draft(9), {}).n == 4
+
+
+def test_a_frame_that_comes_back_is_listed_again(tmp_path: Path) -> None:
+    """A lost file that is copied back from elsewhere is found, and listed as it was."""
+    folder = finished_run(tmp_path)
+    frames = all_frames(folder)
+    content = (folder / SECOND_FRAME).read_bytes()
+    (folder / SECOND_FRAME).unlink()
+    repair(folder)
+    (folder / SECOND_FRAME).write_bytes(content)
+    assert verify(folder).unlisted == (SECOND_FRAME,)
+    assert repair(folder).adopted == (SECOND_FRAME,)
+    assert verify(folder).ok
+    assert all_frames(folder) == frames
+
+
+def test_an_altered_file_is_never_listed_as_acknowledged(tmp_path: Path) -> None:
+    """A whole image that took the place of a frame is not listed, however often."""
+    folder = finished_run(tmp_path)
+    change(folder / SECOND_FRAME, -20, b"\x55")
+    for _ in range(2):
+        repair(folder)
+        with RunStore.open(folder, RealDisk()) as store:
+            recover(store)
+        assert SECOND_FRAME not in {frame.file for frame in all_frames(folder)}
+    assert verify(folder).set_aside == 1
+
+
+def test_repair_keeps_what_the_old_index_knew(tmp_path: Path) -> None:
+    """Visits, reasons, events and the engine's values survive the loss of one table."""
+    with new_run(tmp_path) as store:
+        fill(store, 4)
+        skipped = Slot(4, 9, Outcome.SKIPPED, Reason.PAUSED, "by the user", 0)
+        visit = Visit(0, "here", Outcome.CAPTURED, None, "", 5, 6)
+        store.record(visits=[visit], slots=[skipped], values={"engine": {"phase": 1}})
+    execute(store.folder, "DROP TABLE frames")
+    assert len(repair(store.folder).adopted) == 4
+    with RunStore.open_read(store.folder) as reader:
+        assert reader.visits() == [visit]
+        assert reader.slots()[-1] == skipped
+        assert reader.value("engine") == {"phase": 1}
+        assert [event.kind for event in reader.events()] == ["repaired"]
+        assert reader.totals().next_slot == 10
+
+
+def test_the_frames_tell_the_outcomes_of_a_lost_index(tmp_path: Path) -> None:
+    """Without an index each slot has an outcome again: its frames', or lost."""
+    with new_run(tmp_path) as store:
+        for slot in (0, 1, 4):
+            store.add_frame(tiny_jpeg(slot), draft(slot), {})
+    (store.folder / "run.db").unlink()
+    report = repair(store.folder)
+    assert report.slots_filled == 5
+    with RunStore.open_read(store.folder) as reader:
+        told = {slot.first: (slot.last, slot.outcome) for slot in reader.slots()}
+        assert reader.totals().next_slot == 5
+    fine, lost = Outcome.CAPTURED, Outcome.FAILED
+    assert told == {0: (0, fine), 1: (1, fine), 4: (4, fine), 2: (3, lost)}
+
+
+def test_the_header_is_rebuilt_from_a_frame(tmp_path: Path) -> None:
+    """Header and index both lost, the plan is still in every frame."""
+    folder = finished_run(tmp_path)
+    with RunStore.open_read(folder) as reader:
+        header = reader.header
+    (folder / "run.json").unlink()
+    (folder / "run.db").unlink()
+    assert repair(folder).header_rebuilt
+    with RunStore.open_read(folder) as reader:
+        assert reader.header == header
+        assert len(reader.frames()) == 6
+
+
+def test_a_large_header_leaves_at_least_the_name(tmp_path: Path) -> None:
+    """A header too large for a frame is not in it; id and name are."""
+    header = {**HEADER, "positions": ["x" * 100] * 100}
+    with RunStore.create(tmp_path, RUN_ID, header, RealDisk()) as store:
+        fill(store, 1)
+    (store.folder / "run.json").unlink()
+    (store.folder / "run.db").unlink()
+    repair(store.folder)
+    with RunStore.open_read(store.folder) as reader:
+        assert reader.header["plan"] == {"name": "pond"}
+        assert reader.header["id"] == RUN_ID
+
+
+def test_old_files_are_kept(tmp_path: Path) -> None:
+    """A damaged index and a damaged header are moved aside, never deleted."""
+    folder = finished_run(tmp_path)
+    damaged = [b"first" * 2000, b"second" * 2000]
+    for content in damaged:
+        (folder / "run.db").write_bytes(content)
+        repair(folder)
+    (folder / "run.json").write_bytes(b"third")
+    repair(folder)
+    kept = sorted(path.read_bytes() for path in folder.glob("*.before-repair-*"))
+    assert kept == sorted([*damaged, b"third"])
+
+
+def test_rows_in_the_wal_are_salvaged(tmp_path: Path) -> None:
+    """After a power cut, rows that only the WAL holds are part of the repair."""
+    with new_run(tmp_path / "data") as store:
+        fill(store, 3)
+        store.set_value("engine", 5)
+        cut = tmp_path / "cut" / RUN_ID
+        shutil.copytree(str(store.folder), str(cut))
+    (cut / SECOND_FRAME).unlink()
+    assert (cut / "run.db-wal").stat().st_size
+    report = repair(cut)
+    assert (report.frames, report.damage) == (2, ())
+    with RunStore.open_read(cut) as reader:
+        assert reader.value("engine") == 5
+
+
+def test_an_unreadable_wal_is_kept(tmp_path: Path) -> None:
+    """The WAL of an index that is empty or garbage is moved aside whole."""
+    with new_run(tmp_path / "data") as store:
+        fill(store, 2)
+        for number, content in enumerate([b"", b"\x93" * 50_000]):
+            cut = tmp_path / str(number) / RUN_ID
+            shutil.copytree(str(store.folder), str(cut))
+            (cut / "run.db").write_bytes(content)
+            wal = (cut / "run.db-wal").read_bytes()
+            if not content:
+                with pytest.raises(DamagedRunError):
+                    RunStore.open(cut, RealDisk())
+                verify(cut)
+            repair(cut)
+            assert (cut / "run.db.before-repair-1-wal").read_bytes() == wal
+
+
+def test_rows_behind_damage_are_salvaged(tmp_path: Path) -> None:
+    """Of a table with a damaged page, the rows before and behind it are kept."""
+    with new_run(tmp_path) as store:
+        detail = "number {} " + "x" * 100
+        visits = [
+            Visit(slot, "here", Outcome.CAPTURED, None, detail.format(slot), 5, 6)
+            for slot in range(400)
+        ]
+        store.record(visits=visits)
+        fill(store, 2)
+    database = store.folder / "run.db"
+    page = database.read_bytes().index(b"number 200 ") // 4096 * 4096
+    change(database, page, b"\xff" * 4096)
+    repair(store.folder)
+    with RunStore.open_read(store.folder) as reader:
+        kept = reader.visits(0, 1000)
+    assert (kept[0], kept[-1]) == (visits[0], visits[-1])
+    assert 300 < len(kept) < 400
+    assert kept == [visit for visit in visits if visit in kept]
+
+
+class _PowerCutError(Exception):
+    """The power is gone."""
+
+
+@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("index", ["kept", "garbage", "gone"])
+def test_a_repair_that_is_cut_short_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, moment: str, index: str
+) -> None:
+    """A power cut at any rename of a repair is made good by the next repair."""
+    with new_run(tmp_path / "data") as store:
+        fill(store, 4)
+        folder = tmp_path / "cut" / RUN_ID
+        shutil.copytree(str(store.folder), str(folder))
+    (folder / SECOND_FRAME).unlink()
+    if index == "garbage":
+        (folder / "run.db").write_bytes(b"\x93" * 70_000)
+    if index == "gone":
+        (folder / "run.db").unlink()
+    done = []
+
+    def cut(source: Path, target: Path) -> None:
+        done.append(source)
+        if len(done) == step + 1 and moment == "before":
+            raise _PowerCutError
+        rename_durably(source, target)
+        if len(done) == step + 1 and moment == "after":
+            raise _PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repair_module, "rename_durably", cut)
+        with contextlib.suppress(_PowerCutError):
+            repair(folder)
+    repair(folder)
+    assert verify(folder).ok
+    assert [frame.n for frame in all_frames(folder)] == [1, 3, 4]
+    assert not repair(folder).changed
+
+
+def test_an_unfinished_repair_is_not_opened(tmp_path: Path) -> None:
+    """A run whose repair was cut short is not written before it is finished."""
+    folder = finished_run(tmp_path)
+    shutil.copy(str(folder / "run.db"), str(folder / "run.db.new"))
+    with pytest.raises(DamagedRunError, match="cut short; run it again"):
+        RunStore.open(folder, RealDisk())
+    repair(folder)
+    RunStore.open(folder, RealDisk()).close()
+
+
+def test_an_active_run_is_not_repaired(tmp_path: Path) -> None:
+    """A run that is being written is checked, but not repaired."""
+    with new_run(tmp_path) as store:
+        fill(store, 2)
+        (store.folder / "frames/here/.0000009.jpeg.0123456789ab.part").write_bytes(b"")
+        orphan(store.folder, 2, 3)
+        report = verify(store.folder)
+        assert (report.active, report.ok, report.frames_checked) == (True, True, 2)
+        with pytest.raises(RunActiveError, match=RUN_ID):
+            repair(store.folder)
+
+
+@pytest.mark.parametrize("call", [verify, repair])
+def test_a_missing_run_is_not_found(
+    tmp_path: Path, call: Callable[[Path], Any]
+) -> None:
+    """A run that is not there is a sentence with its name."""
+    with pytest.raises(NotFoundError, match="no run nowhere"):
+        call(tmp_path / "nowhere")
+
+
+def test_nothing_left_is_said(tmp_path: Path) -> None:
+    """A folder with neither header, index nor frame cannot be repaired, and says so."""
+    (tmp_path / RUN_ID / "frames").mkdir(parents=True)
+    with pytest.raises(DamagedRunError, match="Nothing is left of the run"):
+        repair(tmp_path / RUN_ID)
+
+
+def test_verify_tells_its_progress(tmp_path: Path) -> None:
+    """Progress goes from none to all of the frames."""
+    folder = finished_run(tmp_path, 3)
+    told: List[Tuple[int, int]] = []
+    verify(folder, lambda done, total: told.append((done, total)))
+    assert told[0] == (0, 3)
+    assert told[-1] == (3, 3)
+    assert told == sorted(told)
+
+
+# ------------------------------------------------------------------------------ recover
+
+
+def test_recover_cleans_and_adopts(tmp_path: Path) -> None:
+    """Before a resume, leftovers go and a frame that lacks only its row is listed."""
+    folder = finished_run(tmp_path, 2)
+    leftover = folder / "frames/here/.0000002.jpeg.0123456789ab.part"
+    leftover.write_bytes(b"half a frame")
+    path = orphan(folder, 2, 3)
+    with RunStore.open(folder, RealDisk()) as store:
+        report = recover(store)
+        assert report.frames_adopted == ("frames/here/0000002.jpeg",)
+        assert report.temporaries_removed == (str(leftover.relative_to(folder)),)
+        record = read_frame_record(path.read_bytes())
+        assert record is not None
+        assert store.frame(3).draft == record.draft == draft(2)
+        kinds = [event.kind for event in store.events()]
+        assert kinds == ["temporaries_removed", "frame_adopted"]
+        assert store.events()[1].details == {"file": report.frames_adopted[0], "n": 3}
+        again = recover(store)
+        assert again.to_json() == {"temporaries_removed": (), "frames_adopted": ()}
+        store.add_slot(captured(2))
+    assert not leftover.exists()
+    assert verify(folder).ok
+
+
+@pytest.mark.parametrize(
+    "name", ["frame of another run", "image", "note", "cut orphan"]
+)
+def test_recover_leaves_what_is_not_its_own(tmp_path: Path, name: str) -> None:
+    """What is not a whole frame of this run is neither listed nor removed."""
+    folder = finished_run(tmp_path, 2)
+    FILE_DAMAGE[name][0](folder)
+    before = sorted(folder.rglob("*"))
+    with RunStore.open(folder, RealDisk()) as store:
+        assert recover(store).frames_adopted == ()
+        assert len(store.frames()) == 2
+    assert [path for path in before if not path.exists()] == []
+    assert not verify(folder).ok
+
+
+# -------------------------------------------------------------------------- any damage
+
+PLACES = st.lists(
+    st.tuples(
+        st.floats(0, 1),
+        st.one_of(
+            st.binary(min_size=1, max_size=40),
+            st.integers(1, 9000).map(bytes),
+        ),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=40)
+@given(places=PLACES, keep=st.floats(0.05, 1))
+def test_no_damage_of_the_index_costs_a_frame(
+    tmp_path_factory: pytest.TempPathFactory,
+    places: List[Tuple[float, bytes]],
+    keep: float,
+) -> None:
+    """However the index is damaged, a repair lists every frame, with its hash."""
+    data = tmp_path_factory.mktemp("any")
+    folder = finished_run(data, 12)
+    acknowledged = all_frames(folder)
+    content = bytearray((folder / "run.db").read_bytes())
+    for place, damage in places:
+        start = int(place * (len(content) - 1))
+        content[start : start + len(damage)] = damage
+    (folder / "run.db").write_bytes(bytes(content[: int(len(content) * keep)]))
+    try:
+        verify(folder)
+        repair(folder)
+    except StorageError as exc:
+        pytest.fail(f"a repair must not give up: {exc}")
+    report = verify(folder)
+    assert report.ok, report.lines()
+    assert all_frames(folder) == acknowledged
+    with RunStore.open_read(folder) as reader:
+        assert reader.totals().next_slot >= 12
+    shutil.rmtree(str(data))
