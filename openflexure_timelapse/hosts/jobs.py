@@ -11,6 +11,7 @@ from openflexure_timelapse.errors import (
     RenderError,
     TimelapseError,
 )
+from openflexure_timelapse.frame import Reason
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.movie.render import MovieContext, MovieFrame, RenderJob
 from openflexure_timelapse.plan import Plan, parse_plan, slug
@@ -19,7 +20,7 @@ from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["MovieJobs"]
+__all__ = ["MovieJobs", "movie_frames"]
 
 KEPT = 100
 
@@ -222,19 +223,18 @@ class MovieJobs:
                 plane = job.recipe.plane
             count = store.count_frames(job.position, plane)
             scale = store.header["camera"]["um_per_pixel"]
+            slots = _slots_until_stopped(store)
         if count == 0:
             told = f"{job.run_id} has no frames of {job.position!r}, plane {plane}; "
             raise RenderError(told + "choose another position or plane.")
-        grid = grid_of(plan)
         context = MovieContext(
-            interval_ns=grid.interval_at(0),
+            interval_ns=grid_of(plan).interval_at(0),
             um_per_pixel=scale,
             position=job.position if plan.positions else "",
-            slots=grid.slots,
-            clock_trusted=True,
+            slots=slots,
         )
         out_path = self._free_name(job)
-        frames = self._frames(job, plane)
+        frames = movie_frames(self._library, job.run_id, job.position, plane)
         return RenderJob(frames, count, job.recipe, context, str(out_path)), out_path
 
     def _free_name(self, job: _Job) -> Path:
@@ -249,23 +249,36 @@ class MovieJobs:
             number += 1
         return path
 
-    def _frames(self, job: _Job, plane: int) -> Iterator[MovieFrame]:
-        """Yield a position's frames, each with the reason of the gap before it."""
-        folder = self._library.folder(job.run_id)
-        before = -1
-        with self._library.open_read(job.run_id) as store:
-            for frame in self._library.each_frame(job.run_id, job.position, plane):
-                draft = frame.draft
-                reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
-                before = draft.slot
-                yield MovieFrame(
-                    path=str(folder / frame.file),
-                    slot=draft.slot,
-                    elapsed_ns=draft.elapsed_ns,
-                    wall_ns=draft.wall_ns,
-                    utc_offset_s=draft.utc_offset_s,
-                    gap_reason=reason,
-                )
+
+def movie_frames(
+    library: Library, run_id: str, position: str, plane: int
+) -> Iterator[MovieFrame]:
+    """Yield a position's frames, each with the reason of the gap before it."""
+    folder = library.folder(run_id)
+    before = -1
+    with library.open_read(run_id) as store:
+        for frame in library.each_frame(run_id, position, plane):
+            draft = frame.draft
+            reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
+            before = draft.slot
+            yield MovieFrame(
+                path=str(folder / frame.file),
+                slot=draft.slot,
+                elapsed_ns=draft.elapsed_ns,
+                wall_ns=draft.wall_ns,
+                utc_offset_s=draft.utc_offset_s,
+                clock_trusted=draft.wall_trusted,
+                gap_reason=reason,
+            )
+
+
+def _slots_until_stopped(store: RunStore) -> int:
+    """Return how many slots a movie covers: what a person gave up is no gap."""
+    decided = store.totals().next_slot
+    last = store.slot_at(decided - 1)
+    if last is not None and last.reason is Reason.STOPPED:
+        return last.first
+    return decided
 
 
 def _gap_reason(store: RunStore, before: int) -> str:

@@ -153,6 +153,20 @@ class Library:
             frame = store.frame(n)
         return self.frame_file(run_id, frame, width)
 
+    def latest(self, run_id: str, width: Optional[int] = None) -> Path:
+        """Return the file of a run's newest frame, or of a smaller picture of it.
+
+        Raises
+        ------
+        NotFoundError
+            When the run has none yet.
+        """
+        with self.open_read(run_id) as store:
+            frame = store.last_frame()
+        if frame is None:
+            raise NotFoundError(f"{run_id} has no frame yet; wait for its first one.")
+        return self.frame_file(run_id, frame, width)
+
     def frame_file(self, run_id: str, frame: Frame, width: Optional[int]) -> Path:
         """Return the file of `frame`, or of a preview of at least `width` pixels."""
         folder = self.folder(run_id)

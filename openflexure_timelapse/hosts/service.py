@@ -248,17 +248,21 @@ class Service:
     def latest(self, width: Optional[int] = None) -> Path:
         """Return the newest frame of the active or last run.
 
+        After a restart that is the last run on disk.
+
         Raises
         ------
         NotFoundError
             When there is none yet.
         """
         with self._lock:
-            engine, run_id = self._engine, self._run_id
-        last = None if engine is None else engine.status().last_frame
-        if last is None:
-            raise NotFoundError("There is no frame yet; start a run first.")
-        return self.library.frame(run_id, last.n, width)
+            run_id = self._run_id
+        if not run_id:
+            newest = self.library.runs(limit=1)["runs"]
+            if not newest:
+                raise NotFoundError("There is no frame yet; start a run first.")
+            run_id = newest[0]["run"]
+        return self.library.latest(run_id, width)
 
     def make_movie(self, run_id: str, recipe: Mapping[str, Any]) -> Dict[str, Any]:
         """Queue a movie of a run for each position that the recipe asks for.

@@ -52,8 +52,6 @@ class Style:
         nobody knows their scale.
     interval_ns : int
         Below one second the clocks show tenths.
-    clock_trusted : bool
-        Whether the time of day can be believed.
     """
 
     title: str
@@ -62,7 +60,6 @@ class Style:
     um_per_pixel: Optional[float]
     frame: Size
     interval_ns: int
-    clock_trusted: bool
 
     @property
     def writes_always(self) -> bool:
@@ -148,10 +145,12 @@ class Composer:
         if self._style.elapsed_time:
             texts.append(elapsed_text(beat.elapsed_ns, tenths=tenths))
         if self._style.timestamp:
-            trusted = self._style.clock_trusted
             texts.append(
                 timestamp_text(
-                    beat.wall_ns, beat.utc_offset_s, tenths=tenths, trusted=trusted
+                    beat.wall_ns,
+                    beat.utc_offset_s,
+                    tenths=tenths,
+                    trusted=beat.clock_trusted,
                 )
             )
         return texts

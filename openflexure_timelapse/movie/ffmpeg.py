@@ -21,6 +21,7 @@ __all__ = [
     "find_ffmpeg",
     "jpeg_to_mp4",
     "parse_progress",
+    "parse_repeated",
     "rate",
     "yuv_to_mp4",
 ]
@@ -35,6 +36,7 @@ FULL_TO_LIMITED = (
 # ffmpeg pads to even by itself nowhere: H.264 refuses odd sizes.
 EVEN = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"
 PROGRESS = re.compile(rb"frame=\s*(\d+)\s*\Z")
+REPEATED = re.compile(rb"dup_frames=\s*(\d+)\s*\Z")
 
 
 def find_ffmpeg() -> str:
@@ -130,4 +132,14 @@ def count_frames(lines: Iterable[bytes]) -> int:
 def parse_progress(line: bytes) -> Optional[int]:
     """Return the frame number in a line of ``-progress``, None for other lines."""
     found = PROGRESS.match(line)
+    return None if found is None else int(found[1])
+
+
+def parse_repeated(line: bytes) -> Optional[int]:
+    """Return how many frames ffmpeg has shown twice; None for other lines.
+
+    ffmpeg 7.0 fills the place of a frame that it cannot decode with the one before,
+    so that counting the frames of the file alone does not tell.
+    """
+    found = REPEATED.match(line)
     return None if found is None else int(found[1])

@@ -41,7 +41,6 @@ class Order:
     interval_ns: int
     um_per_pixel: Optional[float]
     slots: Optional[int]
-    clock_trusted: bool
     program: str
     out: str
 

@@ -50,6 +50,7 @@ class Mp4Maker:
         self._order = order
         self._composer = composer
         self._untouched = untouched
+        self._repeated = 0
         self.loader = Loader(composer.canvas, composer.canvas if untouched else None)
 
     def make(self, stream: Iterable[Beat[Still]], report: Report) -> None:
@@ -67,10 +68,11 @@ class Mp4Maker:
         EncoderError
             When ffmpeg fails.
         RenderError
-            When the file has more or fewer frames than were sent.
+            When the file has more or fewer frames than were sent, or shows one in the
+            place of another.
         """
         sent = self._encode(stream, report)
-        found = self._count()
+        found = self._count() - self._repeated
         if found != sent:
             told = f"The movie has {found} frames where {sent} were sent; "
             raise RenderError(told + "verify the run, a frame may be damaged.")
@@ -86,7 +88,7 @@ class Mp4Maker:
         sent = 0
         with _started(command, subprocess.PIPE) as process:
             entrance, told = _pipes(process)
-            listener = threading.Thread(target=_listen, args=(told, report))
+            listener = threading.Thread(target=self._listen, args=(told, report))
             listener.start()
             try:
                 for beat in stream:
@@ -104,6 +106,14 @@ class Mp4Maker:
         if code:
             raise EncoderError(f"ffmpeg ended with {_ending(code)}.")
         return sent
+
+    def _listen(self, told: IO[bytes], report: Report) -> None:
+        """Pass the encoder's progress on until it ends."""
+        for line in told:
+            number = ffmpeg.parse_progress(line)
+            if number is not None:
+                report(number)
+            self._repeated = ffmpeg.parse_repeated(line) or self._repeated
 
     def _bytes_of(self, beat: Beat[Still]) -> "bytes | memoryview":
         """Return a beat as ffmpeg is told to expect it."""
@@ -189,14 +199,6 @@ def _hang_up(process: "subprocess.Popen[bytes]") -> int:
     except BrokenPipeError:
         pass
     return process.wait()
-
-
-def _listen(told: IO[bytes], report: Report) -> None:
-    """Pass the encoder's progress on until it ends."""
-    for line in told:
-        number: Optional[int] = ffmpeg.parse_progress(line)
-        if number is not None:
-            report(number)
 
 
 def _ending(code: int) -> str:

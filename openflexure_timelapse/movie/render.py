@@ -287,7 +287,6 @@ def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Or
         interval_ns=context.interval_ns,
         um_per_pixel=context.um_per_pixel,
         slots=context.slots,
-        clock_trusted=context.clock_trusted,
         program=program,
         out=str(out),
     )

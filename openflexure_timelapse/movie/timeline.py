@@ -55,6 +55,8 @@ class MovieFrame:
         When the exposure began, since the grid's origin.
     wall_ns, utc_offset_s : int
         The time of day at the exposure (UTC) and the local zone's offset.
+    clock_trusted : bool
+        False when the time of day was not synchronised; the timestamp then says so.
     gap_reason : str
         Why the slots just before this frame are missing; empty if none is, or unknown.
     """
@@ -64,6 +66,7 @@ class MovieFrame:
     elapsed_ns: int
     wall_ns: int
     utc_offset_s: int
+    clock_trusted: bool = True
     gap_reason: str = ""
 
 
@@ -80,16 +83,14 @@ class MovieContext:
     position : str
         The name of the position, for messages; may be empty.
     slots : int or None
-        Length of the grid, so that a gap at its end shows; None when not known.
-    clock_trusted : bool
-        False when the time of day was not synchronised; the timestamp then says so.
+        How many slots the movie covers, so that a gap at its end shows; None when not
+        known.
     """
 
     interval_ns: int
     um_per_pixel: Optional[float]
     position: str
     slots: Optional[int]
-    clock_trusted: bool
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class Beat(Generic[Picture]):
         What is shown; None for an empty picture.
     elapsed_ns, wall_ns, utc_offset_s : int
         What the clocks say.
+    clock_trusted : bool
+        Whether that time of day can be believed.
     label : str
         About a gap; empty for none.
     span : int
@@ -124,6 +127,7 @@ class Beat(Generic[Picture]):
     elapsed_ns: int
     wall_ns: int
     utc_offset_s: int
+    clock_trusted: bool = True
     label: str = ""
     span: int = 1
 
@@ -165,7 +169,7 @@ def beats(
     rule : GapRule
         What stands where slots are missing.
     slots : int or None
-        Length of the grid; None: the movie ends with its last frame.
+        How many the movie covers; None: it ends with its last frame.
 
     Raises
     ------
@@ -269,6 +273,7 @@ class _Timeline(Generic[Picture]):
             elapsed_ns=shot.frame.elapsed_ns + past_ns,
             wall_ns=shot.frame.wall_ns + past_ns,
             utc_offset_s=shot.frame.utc_offset_s,
+            clock_trusted=shot.frame.clock_trusted,
             label=label,
         )
 

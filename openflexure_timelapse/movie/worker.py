@@ -71,7 +71,6 @@ class _Work:
             um_per_pixel=order.um_per_pixel if order.scale_bar else None,
             frame=frame,
             interval_ns=order.interval_ns,
-            clock_trusted=order.clock_trusted,
         )
 
     def make(self) -> str:

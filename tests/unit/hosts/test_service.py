@@ -20,6 +20,7 @@ from openflexure_timelapse.errors import (
     TimelapseError,
     WrongPhaseError,
 )
+from openflexure_timelapse.hosts.jobs import movie_frames
 from openflexure_timelapse.hosts.service import ACTIVE_MARK, Service
 from openflexure_timelapse.store.disk import RealDisk
 
@@ -33,6 +34,7 @@ PLAN: Dict[str, Any] = {
     "movie": None,
 }
 PATIENCE_S = 120
+NS_PER_S = 1_000_000_000
 
 
 def made(folder: Path) -> Service:
@@ -247,6 +249,16 @@ def test_a_frame_and_its_preview(finished: Service) -> None:
         finished.frame(run_id, 4)
 
 
+def test_the_latest_frame_outlives_the_server(tmp_path: Path) -> None:
+    """After a restart the newest frame is that of the last run on disk."""
+    first = made(tmp_path)
+    shown = first.library.folder(record(first)) / "frames"
+    first.close()
+    second = made(tmp_path)
+    assert second.latest().parent.parent == shown
+    second.close()
+
+
 def test_files_name_tables_and_movies(finished: Service) -> None:
     """Each listed file can be had under its name."""
     run_id = run_of(finished)
@@ -290,6 +302,33 @@ def test_movies_wait_for_one_another_and_can_be_cancelled(service: Service) -> N
     folder = service.library.folder(run_id) / "movies"
     assert sorted(path.name for path in folder.iterdir()) == ["here.gif", "here_2.gif"]
     jsonable(service.jobs())
+
+
+def test_the_movie_of_a_stopped_run_ends_where_it_was_stopped(tmp_path: Path) -> None:
+    """The week that a person gave up is not shown as a gap of a week."""
+    service = made(tmp_path)
+    clock = service._clock
+    assert isinstance(clock, VirtualClock)
+    clock.call_at(clock.monotonic_ns() + 45 * NS_PER_S, service.stop)
+    run_id = record(service, frames=20_160)
+    assert service.status()["counts"]["skipped"] == 20_158
+    (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
+    assert service.movies.wait(job["job"], PATIENCE_S)["done"] == 2
+    service.close()
+
+
+def test_a_movie_says_that_its_dates_may_be_wrong(tmp_path: Path) -> None:
+    """Each frame carries to the movie whether its time of day was synchronised."""
+    service = made(tmp_path)
+    clock = service._clock
+    assert isinstance(clock, VirtualClock)
+    clock.trusted = False
+    half_way_ns = clock.monotonic_ns() + 45 * NS_PER_S
+    clock.call_at(half_way_ns, lambda: setattr(clock, "trusted", True))
+    run_id = record(service)
+    frames = movie_frames(service.library, run_id, "here", 0)
+    assert [frame.clock_trusted for frame in frames] == [False, False, True]
+    service.close()
 
 
 # -------------------------------------------------------------------- delete, restart

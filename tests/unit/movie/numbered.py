@@ -62,12 +62,14 @@ def frame_of(path: Path, slot: int, reason: str = "") -> MovieFrame:
     """Return what a movie is told of a stored frame."""
     elapsed_ns = slot * INTERVAL_NS
     wall_ns = WALL_NS + elapsed_ns
-    return MovieFrame(str(path), slot, elapsed_ns, wall_ns, UTC_OFFSET_S, reason)
+    return MovieFrame(
+        str(path), slot, elapsed_ns, wall_ns, UTC_OFFSET_S, gap_reason=reason
+    )
 
 
 def context(slots: Optional[int] = None, um: Optional[float] = 0.5) -> MovieContext:
     """Return the surroundings of numbered frames."""
-    return MovieContext(INTERVAL_NS, um, "here", slots, clock_trusted=True)
+    return MovieContext(INTERVAL_NS, um, "here", slots)
 
 
 def job_of(

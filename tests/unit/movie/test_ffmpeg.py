@@ -48,6 +48,14 @@ def test_progress_lines(line: bytes, number: object) -> None:
     assert ffmpeg.parse_progress(line) == number
 
 
+@pytest.mark.parametrize(
+    ("line", "number"), [(b"dup_frames=12\n", 12), (b"frame=12\n", None)]
+)
+def test_repeated_frames(line: bytes, number: object) -> None:
+    """What ffmpeg showed twice is found in its line, and nowhere else."""
+    assert ffmpeg.parse_repeated(line) == number
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "yuv"])
 def test_commands(kind: str) -> None:
     """Both commands never read the terminal, tag their colours and start fast."""

@@ -148,7 +148,7 @@ def drawn_bar_px(picture: "np.ndarray[object, np.dtype[np.uint8]]") -> int:
 def test_scale_bar_is_drawn_as_long_as_it_says(width: int) -> None:
     """The bar in a movie of any width measures what the stored scale demands."""
     size = movie_size(SENSOR, width, None, "gif")
-    style = Style("", False, False, 0.21, SENSOR, 30 * S, True)  # noqa: FBT003
+    style = Style("", False, False, 0.21, SENSOR, 30 * S)  # noqa: FBT003
     beat: Beat[str] = Beat("show", "", 0, 0, 0)
     grey = np.full((size[1], size[0], 3), 90, np.uint8)
     made = Composer(size, style).compose(beat, grey, SENSOR)
@@ -162,7 +162,7 @@ def test_scale_bar_is_drawn_as_long_as_it_says(width: int) -> None:
 
 def test_no_scale_bar_on_frames_of_another_size() -> None:
     """A frame whose scale nobody knows gets no scale bar."""
-    style = Style("", False, False, 0.21, SENSOR, 30 * S, True)  # noqa: FBT003
+    style = Style("", False, False, 0.21, SENSOR, 30 * S)  # noqa: FBT003
     beat: Beat[str] = Beat("show", "", 0, 0, 0)
     grey = np.full((360, 480, 3), 90, np.uint8)
     made = Composer((480, 360), style).compose(beat, grey, (800, 600))
@@ -222,7 +222,7 @@ def test_control_characters_are_spaces() -> None:
 @pytest.mark.parametrize("size", [(16, 16), (120, 90), (300, 225), (64, 400)])
 def test_everything_fits_into_small_pictures(size: Tuple[int, int]) -> None:
     """Even a tiny picture takes every overlay without an error."""
-    style = Style("Pond", True, True, 0.21, SENSOR, S // 2, False)  # noqa: FBT003
+    style = Style("Pond", True, True, 0.21, SENSOR, S // 2)  # noqa: FBT003
     beat: Beat[str] = Beat("hold", "", 5 * S, 10**18, 0, "No images for 5 min (paused)")
     made = Composer(size, style).compose(beat, None, None)
     assert made.shape == (size[1], size[0], 3)
@@ -231,7 +231,7 @@ def test_everything_fits_into_small_pictures(size: Tuple[int, int]) -> None:
 
 def test_composing_leaves_the_stored_picture_alone() -> None:
     """A held picture is written on afresh each time."""
-    style = Style("", True, True, None, (200, 150), 30 * S, True)  # noqa: FBT003
+    style = Style("", True, True, None, (200, 150), 30 * S)  # noqa: FBT003
     picture = np.full((150, 200, 3), 77, np.uint8)
     beat: Beat[str] = Beat("show", "", 0, 0, 0)
     Composer((200, 150), style).compose(beat, picture, (200, 150))
@@ -254,3 +254,16 @@ def test_scale_bar_sprite_is_cached() -> None:
     """What does not change is drawn once."""
     bar = ScaleBar(100, "50 \u00b5m")
     assert scale_bar_sprite(bar, 20) is scale_bar_sprite(bar, 20)
+
+
+def test_a_clock_that_was_not_set_is_told_in_the_picture() -> None:
+    """The same instant looks different when its date cannot be believed."""
+    style = Style("", False, True, None, SENSOR, 30 * S)  # noqa: FBT003
+    composer = Composer((640, 480), style)
+    made = [
+        composer.compose(
+            Beat("blank", None, 0, 10**18, 0, clock_trusted=trusted), None, None
+        )
+        for trusted in (True, False)
+    ]
+    assert (made[0] != made[1]).any()

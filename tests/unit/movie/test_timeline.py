@@ -23,7 +23,8 @@ INTERVAL = 60 * S
 
 def shot(slot: int, picture: Optional[str] = "", reason: str = "") -> Shot[str]:
     """Return a shot whose picture is named after its slot, or has none."""
-    frame = MovieFrame("", slot, slot * INTERVAL, 10**18 + slot * INTERVAL, 0, reason)
+    due = slot * INTERVAL
+    frame = MovieFrame("", slot, due, 10**18 + due, 0, gap_reason=reason)
     if picture is None:
         return Shot(frame, None, "damaged file")
     return Shot(frame, f"#{slot}")
