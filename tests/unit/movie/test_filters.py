@@ -258,7 +258,7 @@ def test_scale_bar_sprite_is_cached() -> None:
 
 def test_a_clock_that_was_not_set_is_told_in_the_picture() -> None:
     """The same instant looks different when its date cannot be believed."""
-    style = Style("", False, True, None, SENSOR, 30 * S)  # noqa: FBT003
+    style = Style("", True, False, None, SENSOR, 30 * S)  # noqa: FBT003
     composer = Composer((640, 480), style)
     made = [
         composer.compose(
