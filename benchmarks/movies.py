@@ -4,8 +4,8 @@ Run ``python benchmarks/movies.py``; prints markdown tables. The scene is made h
 a seed: vignetted bright field, 75 cells of which 60 move, flicker, sensor noise. Rounds
 are interleaved and medians told. Everything runs at the same low priority, on the same
 ffmpeg program. A control, the command line a second time, shows how far two equal
-things differ here. Memory is the largest sum of the resident sizes of all child processes,
-sampled each 40 ms; what a caller's own process holds is not in it.
+things differ here. Memory is the largest sum of the resident sizes of all child
+processes, sampled each 40 ms; what a caller's own process holds is not in it.
 """
 
 import argparse

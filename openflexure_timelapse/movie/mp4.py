@@ -2,7 +2,7 @@
 
 import subprocess
 import threading
-from typing import IO, Callable, Iterable, Optional
+from typing import IO, Callable, Iterable
 
 import cv2
 import numpy as np
