@@ -33,7 +33,7 @@ COST_S: Mapping[str, float] = {"half": 0.12, "full": 0.35, PREVIEW: 1 / 15}
 QUALITY: Mapping[str, int] = {"half": 90, "full": 90, PREVIEW: 85}
 FRAMES_PER_S = 15.0
 LATENCY_S = 0.005
-MOST_AE_FRAMES = 60
+MOST_AE_FRAMES = 600
 LOST_SHADING = 0.35
 COLOUR_GAINS = (1.62, 1.71)
 
@@ -306,6 +306,9 @@ class SimCamera:
             "centre_um": list(shot.centre_um),
             "focus_um": shot.focus_um,
             "defocus_um": shot.stage_z_um - shot.focus_um,
+            "boot_id": self._clock.boot_id(),
+            "seed": self._world.seed,
+            "scene": self._world.scene_name,
             "temperature_k": self._world.temperature_k(t_s),
             "light": light,
             **self._setting(),

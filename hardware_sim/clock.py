@@ -316,12 +316,13 @@ class ScaledClock:
 
 
 # What a simulated device computes takes real time, which does not shrink with the
-# speed: at 1000 times, 30 ms of rendering would miss a deadline of 15 scaled seconds.
-COMPUTING_NS = NS_PER_S // 2
+# speed: at 100 times, a focus sweep of 1 s of rendering would miss a deadline of 75
+# scaled seconds. Long enough for a busy machine, short enough to wait for after a hang.
+COMPUTING_NS = 15 * NS_PER_S
 
 
 class _ScaledLane:
-    """A real lane under scaled deadlines, each longer by half a real second."""
+    """A real lane under scaled deadlines, each longer by `COMPUTING_NS` of real time."""
 
     def __init__(self, clock: ScaledClock, inner: Lane) -> None:
         self._clock = clock

@@ -72,15 +72,17 @@ class AutoExposure:
         """
         if self.locked:
             return
-        for _ in range(frames):
+        for done in range(frames):
             mean = min(1.0, self._wanted_us * LEVEL_PER_US * light)
             ratio = TARGET / max(mean, 1e-3)
-            self._frames += 1
-            if abs(ratio - 1.0) > DEAD_BAND:
-                near = abs(ratio - 1.0) < NEAR
-                power = 1.0 if self._frames <= AT_ONCE else (QUICK if near else SLOW)
-                wanted = self._wanted_us * ratio**power
-                self._wanted_us = min(max(wanted, LINE_US), LONGEST_US * LARGEST_GAIN)
+            if abs(ratio - 1.0) <= DEAD_BAND:
+                break  # nor would any later one of this brightness move it
+            near = abs(ratio - 1.0) < NEAR
+            at_once = self._frames + done < AT_ONCE
+            power = 1.0 if at_once else (QUICK if near else SLOW)
+            wanted = self._wanted_us * ratio**power
+            self._wanted_us = min(max(wanted, LINE_US), LONGEST_US * LARGEST_GAIN)
+        self._frames += frames
         self.setting = Setting.of_total(self._wanted_us)
 
     def lock(self, values: Optional[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ n-th calls of its kind, counted from 0. The parts ask; nothing here acts.
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from typing_extensions import Literal
+from typing_extensions import Literal, get_args
 
 from openflexure_timelapse.ports import Clock
 
@@ -36,6 +36,8 @@ FaultKind = Literal[
 ]
 
 NS_PER_S = 1_000_000_000
+
+UNCOUNTED = ("lens_shading_lost", "light_off", "light_stuck", "in_use", "wall_step")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,22 @@ class Fault:
     nth: Tuple[int, ...] = ()
     amount: float = 0.5
     previews: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a fault that would never happen.
+
+        Raises
+        ------
+        ValueError
+            For an unknown kind, an empty window, or calls of a kind that counts none.
+        """
+        if self.kind not in get_args(FaultKind):
+            known = ", ".join(get_args(FaultKind))
+            raise ValueError(f"there is no fault {self.kind!r}; choose one of {known}")
+        if not self.from_s < self.to_s:
+            raise ValueError(f"{self.kind} from {self.from_s} to {self.to_s} s is never")
+        if self.nth and self.kind in UNCOUNTED:
+            raise ValueError(f"{self.kind} goes by time; its calls are not counted")
 
 
 class Faults:

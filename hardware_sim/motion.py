@@ -12,7 +12,7 @@ __all__ = ["Runner", "brownian"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LONGEST_S = float(2**22)
+BLOCK_S = float(2**22)
 LEVELS = 32
 
 CHUNK_S = 600.0
@@ -21,9 +21,9 @@ CHUNK_S = 600.0
 def brownian(seed: int, paths: Ints, t_s: float, levels: int = LEVELS) -> Floats:
     """Return standard Brownian motion at a time, one value for each path.
 
-    The variance is `t_s`. A path is refined by halving an interval of 48 days with the
-    midpoint rule of Lévy's construction; the normal numbers are hashed from level and
-    place, so any time can be asked for in any order.
+    The variance is `t_s`. A path is laid out in blocks of 48 days; a block is refined
+    by halving with the midpoint rule of Lévy's construction. The normal numbers are
+    hashed from level and place, so any time can be asked for in any order.
 
     Parameters
     ----------
@@ -32,19 +32,23 @@ def brownian(seed: int, paths: Ints, t_s: float, levels: int = LEVELS) -> Floats
     paths : array of int
         Which paths; equal numbers are equal paths.
     t_s : float
-        0 to 4.19 million seconds (48 days).
+        Not negative.
     levels : int
-        How often the interval is halved: 32 times is down to a millisecond. Below
-        that the path is straight.
+        How often a block is halved: 32 times is down to a millisecond. Below that the
+        path is straight.
     """
-    if not 0.0 <= t_s <= LONGEST_S:
-        raise ValueError(f"t_s = {t_s} is outside 0 to {LONGEST_S:.0f} s")
+    if not t_s >= 0.0:
+        raise ValueError(f"t_s = {t_s} is before the time 0")
+    block = int(t_s // BLOCK_S)
     level = np.arange(levels)
-    place = np.minimum(t_s / LONGEST_S * 2.0**level, 2.0**level - 1).astype(np.int64)
+    place = np.floor(t_s / BLOCK_S * 2.0**level).astype(np.int64)
     chance = normal(seed, paths[:, np.newaxis], level, place)
-    low, high = 0.0, LONGEST_S
-    left = np.zeros(len(paths))
-    right = np.sqrt(LONGEST_S) * normal(seed, paths, -1, 0)
+    ways = np.sqrt(BLOCK_S) * normal(
+        seed, paths[:, np.newaxis], -1, np.arange(block + 1)
+    )
+    left = ways[:, :block].sum(axis=1)
+    right = left + ways[:, block]
+    low, high = block * BLOCK_S, (block + 1) * BLOCK_S
     for number in range(levels):
         middle = 0.5 * (low + high)
         spread = 0.5 * np.sqrt(high - low)

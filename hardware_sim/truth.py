@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Any, Mapping, Optional, Union
 
-__all__ = ["TruthLog", "last_record"]
-
-TAIL_BYTES = 4_000_000
+__all__ = ["TruthLog"]
 
 
 class TruthLog:
     """Appends one JSON object a line.
+
+    A disk that refuses a line costs the truth, never a picture: how many lines were
+    lost stands in the next one that is written, as ``lines_lost``.
 
     Parameters
     ----------
@@ -20,6 +21,7 @@ class TruthLog:
 
     def __init__(self, path: Union[str, Path, None]) -> None:
         self._path = None if path is None else Path(path)
+        self._lost = 0
         self.last: Optional[Mapping[str, Any]] = None
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -27,29 +29,20 @@ class TruthLog:
         self.last = record
         if self._path is None:
             return
-        line = json.dumps(record, separators=(",", ":"))
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-
-def last_record(path: Path) -> Optional[Mapping[str, Any]]:
-    """Return the last whole record of a truth file; None when there is none.
-
-    The process may have been killed while it wrote: a last line that is cut short does
-    not count.
-    """
-    try:
-        with path.open("rb") as file:
-            end = file.seek(0, 2)
-            file.seek(max(0, end - TAIL_BYTES))
-            lines = file.read().split(b"\n")
-    except FileNotFoundError:
-        return None
-    for line in reversed(lines[:-1]):
+        told = {**record, "lines_lost": self._lost} if self._lost else record
+        line = json.dumps(told, separators=(",", ":")).encode() + b"\n"
         try:
-            found = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(found, dict):
-            return found
-    return None
+            with self._path.open("a+b") as file:
+                file.write(line if self._is_whole(file) else b"\n" + line)
+        except OSError:
+            self._lost += 1
+        else:
+            self._lost = 0
+
+    @staticmethod
+    def _is_whole(file: Any) -> bool:
+        """Tell whether the file ends with a line; a killed process may have cut one."""
+        if file.seek(0, 2) == 0:
+            return True
+        file.seek(-1, 2)
+        return bool(file.read(1) == b"\n")

@@ -39,6 +39,8 @@ class Rig:
         Of the simulator.
     clock : VirtualClock or None
         None for one that starts at `START_WALL_NS`.
+    truth_path : Path or None
+        Where the truth is written; None for nowhere.
     plan : Any
         Changes to `PLAN`.
     """
@@ -51,11 +53,12 @@ class Rig:
         clock: Optional[VirtualClock] = None,
         seed: int = 3,
         drift: Drift = Drift(),  # noqa: B008 (frozen)
+        truth_path: Optional[Path] = None,
         **plan: Any,
     ) -> None:
         self.clock = clock or VirtualClock(START_WALL_NS, "boot-1", 3600)
         self.microscope: SimMicroscope = build(
-            seed, scene, self.clock, faults, drift=drift
+            seed, scene, self.clock, faults, drift=drift, truth_path=truth_path
         )
         self.disk = FaultyDisk(RealDisk(), self.microscope.faults)
         self.plan: Plan = parse_plan({**PLAN, **plan})

@@ -10,9 +10,10 @@ from cases.rig import INTERVAL_S, NS_PER_S, START_WALL_NS, Rig
 from hardware_sim import Fault, VirtualClock
 from hardware_sim.world import Drift
 from openflexure_timelapse.errors import WrongPhaseError
-from openflexure_timelapse.frame import Outcome
+from openflexure_timelapse.frame import Flag, Outcome
 from openflexure_timelapse.run_state import EndReason, Phase
 from openflexure_timelapse.store.run_store import RunStore
+from openflexure_timelapse.store.verify import verify
 
 HOUR_NS = 3600 * NS_PER_S
 FIRST_VISIT_S = 0.6  # settling, and freezing the exposure
@@ -171,6 +172,9 @@ EACH_FAULT_ENDS_THE_VISIT = [
     (Fault("camera_timed_out", nth=(3,), amount=5.0), "f", "timeout"),
     (Fault("camera_truncated", from_s=85, to_s=100), "f", "incomplete_image"),
     (Fault("in_use", from_s=85, to_s=115), "s", "busy"),
+    (Fault("stage_hung", from_s=85, to_s=115), "f", "timeout"),
+    (Fault("stage_timed_out", from_s=85, to_s=100, amount=2.0), "f", "timeout"),
+    (Fault("stage_busy", from_s=85, to_s=100), "f", "busy"),
 ]
 
 
@@ -184,7 +188,8 @@ def test_a_fault_ends_the_visit_and_never_the_run(
 ) -> None:
     """The slot has its reason, and the next one is captured."""
     place = {"name": "place", "x": 200, "y": 0, "z": 0}
-    rig = Rig(tmp_path, faults=[fault], positions=[place])
+    stack = {"count": 2, "step": 40}  # so that the stage has to move
+    rig = Rig(tmp_path, faults=[fault], positions=[place], planes=stack)
     assert rig.run().end_reason is EndReason.COMPLETED
     assert rig.outcomes() == f"ccc{letter}cccc"
     assert rig.reasons()[3] == reason
@@ -217,6 +222,75 @@ def test_a_stage_that_refuses_fails_its_position_only(tmp_path: Path) -> None:
     assert len(rig.frames()) == 2 * 8 - 1
 
 
+FLAGGED = [
+    (Fault("camera_black", from_s=85, to_s=100), "dark"),
+    (Fault("camera_repeated", from_s=85, to_s=100), "repeated"),
+    (Fault("light_off", from_s=85, to_s=100), "dark"),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "flag"), FLAGGED, ids=[fault.kind for fault, _ in FLAGGED]
+)
+def test_a_picture_that_stays_wrong_is_kept_and_flagged(
+    tmp_path: Path, fault: Fault, flag: str
+) -> None:
+    """A frame that decodes is always kept, and says what is wrong with it."""
+    rig = Rig(tmp_path, faults=[fault])
+    rig.run()
+    flags = [[one.value for one in frame.draft.flags] for frame in rig.frames()]
+    assert len(flags) == 8
+    assert flag in flags[3]
+    assert [index for index, told in enumerate(flags) if told] == [3]
+
+
+@pytest.mark.parametrize("exposure", ["lock", "auto"])
+def test_a_lamp_that_never_shone_is_told(tmp_path: Path, exposure: str) -> None:
+    """However far the camera turns up its gain, each frame says that it is dark."""
+    rig = Rig(tmp_path, faults=[Fault("light_off")], exposure=exposure, frames=3)
+    rig.run()
+    assert all(Flag.DARK in frame.draft.flags for frame in rig.frames())
+
+
+def test_a_lamp_that_is_stuck_costs_no_frame(tmp_path: Path) -> None:
+    """Light that cannot be switched is still light."""
+    rig = Rig(tmp_path, faults=[Fault("light_stuck")], light="only_while_capturing")
+    rig.run()
+    assert rig.outcomes() == "cccccccc"
+
+
+def test_a_picture_of_another_size_is_kept_as_it_is(tmp_path: Path) -> None:
+    """A frame's record says how large it really is."""
+    rig = Rig(
+        tmp_path,
+        faults=[Fault("camera_wrong_size", nth=(2,))],
+        camera_mode="half",
+        frames=4,
+    )
+    rig.run()
+    assert [frame.draft.width for frame in rig.frames()] == [1640, 1640, 832, 1640]
+
+
+def test_steps_that_the_stage_lost_show_in_the_truth(tmp_path: Path) -> None:
+    """The engine cannot see them; the truth beside the run can, so tests notice."""
+    fault = Fault("stage_lost_steps", from_s=85, to_s=100, amount=0.5)
+    rig = Rig(tmp_path, faults=[fault], positions=PLACES, frames=4)
+    rig.run()
+    assert rig.outcomes() == "cccc"
+    told = rig.microscope.truth.last
+    assert told is not None
+    assert abs(told["stage_um"][0] - 0.088 * told["commanded_steps"][0]) > 20
+
+
+def test_a_write_that_lies_is_found_by_verify(tmp_path: Path) -> None:
+    """A card that says it has written and has not is named with its frame."""
+    rig = Rig(tmp_path, faults=[Fault("disk_torn", nth=(3,))])
+    rig.run()
+    report = verify(rig.folder)
+    assert not report.ok
+    assert any("000" in line and "_" not in line for line in report.lines())
+
+
 @pytest.mark.parametrize("kind", ["camera_truncated", "camera_black"])
 def test_one_bad_picture_is_taken_again_inside_its_slot(
     tmp_path: Path, kind: str
@@ -227,16 +301,6 @@ def test_one_bad_picture_is_taken_again_inside_its_slot(
     assert rig.outcomes() == "cccccccc"
     assert [visit.retries for visit in rig.visits()] == [0, 0, 0, 1, 0, 0, 0, 0]
     assert all(not frame.draft.flags for frame in rig.frames())
-
-
-def test_a_picture_that_stays_black_is_kept_and_flagged(tmp_path: Path) -> None:
-    """A frame that decodes is always kept."""
-    rig = Rig(tmp_path, faults=[Fault("camera_black", from_s=85, to_s=100)])
-    rig.run()
-    flags = [[flag.value for flag in frame.draft.flags] for frame in rig.frames()]
-    assert len(flags) == 8
-    assert "dark" in flags[3]
-    assert flags[:3] == [[]] * 3
 
 
 def test_exposure_is_locked_for_the_run_and_given_back(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Each fault does what it says, when it says, and nothing else."""
 
 from pathlib import Path
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 import pytest
 
@@ -276,3 +276,19 @@ def test_a_torn_write_lies(tmp_path: Path) -> None:
     disk, _ = disk_of(Fault("disk_torn", nth=(0,), amount=0.5))
     disk.write(str(tmp_path / "a"), b"12345678")
     assert (tmp_path / "a").read_bytes() == b"1234"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"kind": "camera_blak"}, "camera_black"),
+        ({"kind": "camera_black", "from_s": 5.0, "to_s": 5.0}, "never"),
+        ({"kind": "light_off", "nth": (1,)}, "not counted"),
+    ],
+)
+def test_a_fault_that_would_never_happen_is_refused(
+    wrong: Dict[str, Any], told: str
+) -> None:
+    """A misspelt kind, an empty window or a call that nobody counts is an error."""
+    with pytest.raises(ValueError, match=told):
+        Fault(**wrong)

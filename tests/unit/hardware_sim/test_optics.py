@@ -87,13 +87,13 @@ def test_jpeg_size_falls_monotonically_from_focus(scene: str, side: int) -> None
 
 
 def test_an_empty_field_has_no_focus() -> None:
-    """Clean water gives previews of one size at every height, but for the flicker."""
+    """Clean water's previews differ by less than what a focus must gain (8 %)."""
     microscope = scope("empty")
     sizes = []
     for height_um in (-40, -5, 0, 5, 40):
         to_focus(microscope, height_um)
         sizes.append(len(microscope.camera.preview().jpeg))
-    assert max(sizes) < 1.05 * min(sizes)
+    assert max(sizes) < 1.08 * min(sizes)
 
 
 def test_an_empty_field_is_flat() -> None:

@@ -10,7 +10,7 @@ from typing import Dict, List
 import pytest
 
 from hardware_sim import SCENES, Drift, SimWorld, VirtualClock, build
-from hardware_sim.truth import TruthLog, last_record
+from hardware_sim.truth import TruthLog
 from openflexure_timelapse.ports import StagePosition
 
 HOUR_S = 3600.0
@@ -153,19 +153,33 @@ def test_the_truth_is_written_for_each_picture(tmp_path: Path) -> None:
     assert lines[1]["population"]["alga"] >= 100
     names = [item["id"] for item in lines[1]["objects"]]
     assert len(names) == len(set(names)) > 10
-    assert last_record(path) == lines[1]
+    assert {(line["seed"], line["scene"]) for line in lines} == {(1, "algae_growth")}
+    assert {line["boot_id"] for line in lines} == {clock.boot_id()}
 
 
-def test_a_line_that_was_cut_short_does_not_count(tmp_path: Path) -> None:
-    """The last record is the last whole one; without a file there is none."""
+def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> None:
+    """The process that goes on after a kill begins a line of its own."""
     path = tmp_path / "truth.jsonl"
-    assert last_record(path) is None
+    TruthLog(path).add({"frame": 1})
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"frame": 2, "mode"')
+    TruthLog(path).add({"frame": 3})
+    lines = path.read_text("utf-8").splitlines()
+    assert [json.loads(lines[0]), json.loads(lines[2])] == [{"frame": 1}, {"frame": 3}]
+
+
+def test_a_full_disk_costs_the_truth_and_no_picture(tmp_path: Path) -> None:
+    """What could not be written down is counted in the next line that could."""
+    path = tmp_path / "truth.jsonl"
     log = TruthLog(path)
+    path.symlink_to("/dev/full")
     log.add({"frame": 1})
     log.add({"frame": 2})
-    with path.open("a", encoding="utf-8") as file:
-        file.write('{"frame": 3, "mode"')
-    assert last_record(path) == {"frame": 2}
+    path.unlink()
+    log.add({"frame": 3})
+    log.add({"frame": 4})
+    lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert lines == [{"frame": 3, "lines_lost": 2}, {"frame": 4}]
 
 
 def test_nothing_true_is_visible_through_the_ports() -> None:
