@@ -168,8 +168,8 @@ def test_what_does_not_fit_the_phase_is_refused(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------- hardware
 
 EACH_FAULT_ENDS_THE_VISIT = [
-    (Fault("camera_hung", nth=(3,)), "f", "timeout"),
-    (Fault("camera_timed_out", nth=(3,), amount=5.0), "f", "timeout"),
+    (Fault("camera_hung", nth=(6,)), "f", "timeout"),
+    (Fault("camera_timed_out", nth=(6,), amount=5.0), "f", "timeout"),
     (Fault("camera_truncated", from_s=85, to_s=100), "f", "incomplete_image"),
     (Fault("in_use", from_s=85, to_s=115), "s", "busy"),
     (Fault("stage_hung", from_s=85, to_s=115), "f", "timeout"),
@@ -273,10 +273,10 @@ def test_a_picture_of_another_size_is_kept_as_it_is(tmp_path: Path) -> None:
 
 def test_steps_that_the_stage_lost_show_in_the_truth(tmp_path: Path) -> None:
     """The engine cannot see them; the truth beside the run can, so tests notice."""
-    fault = Fault("stage_lost_steps", from_s=85, to_s=100, amount=0.5)
-    rig = Rig(tmp_path, faults=[fault], positions=PLACES, frames=4)
+    fault = Fault("stage_lost_steps", nth=(3,), amount=0.5)
+    rig = Rig(tmp_path, faults=[fault], positions=PLACES, frames=2)
     rig.run()
-    assert rig.outcomes() == "cccc"
+    assert rig.outcomes() == "cc"
     told = rig.microscope.truth.last
     assert told is not None
     assert abs(told["stage_um"][0] - 0.088 * told["commanded_steps"][0]) > 20
