@@ -60,9 +60,13 @@ class InstantCamera:
         """Return the next picture."""
         return self.capture(None)
 
+    def exposure(self) -> JsonDict:
+        """There is nothing to control."""
+        return {}
+
     def lock_exposure(self, values: Optional[Mapping[str, Any]] = None) -> JsonDict:
         """There is nothing to lock."""
-        return dict(values or {"locked": {}})
+        return dict(values or {})
 
     def restore_exposure(self, saved: Mapping[str, Any]) -> None:
         """There is nothing to restore."""

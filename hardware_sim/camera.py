@@ -130,6 +130,11 @@ class SimCamera:
         """Take a small picture; see `ports.Camera`."""
         return self._take(PREVIEW, -1, still=False)
 
+    def exposure(self) -> JsonDict:
+        """Return whether exposure is automatic."""
+        with self._lock:
+            return {"auto": not self._exposure.locked}
+
     def lock_exposure(self, values: Optional[Mapping[str, Any]] = None) -> JsonDict:
         """Freeze exposure and gain; white balance never moves here.
 
@@ -139,20 +144,16 @@ class SimCamera:
             What an earlier call returned, to freeze the same again.
         """
         with self._lock:
-            was_auto = not self._exposure.locked
-            if values is not None:
-                self._exposure.lock(values["locked"])
-                return dict(values)
-            if was_auto:
+            if values is None and not self._exposure.locked:
                 self._spend(self._clock.monotonic_ns(), 6 / FRAMES_PER_S)
                 self._meter(self._view(PREVIEW, self._clock.monotonic_ns()))
-            self._exposure.lock(None)
-            return {"locked": self._setting(), "was": {"auto": was_auto}}
+            self._exposure.lock(values)
+            return self._setting()
 
     def restore_exposure(self, saved: Mapping[str, Any]) -> None:
         """Give exposure back to the automatic control, if that had it."""
         with self._lock:
-            if saved["was"]["auto"]:
+            if saved["auto"]:
                 self._exposure.unlock()
 
     def recover(self) -> None:

@@ -322,7 +322,7 @@ COMPUTING_NS = 15 * NS_PER_S
 
 
 class _ScaledLane:
-    """A real lane under scaled deadlines, each longer by `COMPUTING_NS` of real time."""
+    """A real lane under scaled deadlines, each longer by 15 real seconds."""
 
     def __init__(self, clock: ScaledClock, inner: Lane) -> None:
         self._clock = clock

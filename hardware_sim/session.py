@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from hardware_sim.clock import ScaledClock, VirtualClock
 from hardware_sim.microscope import SimMicroscope, build
-from openflexure_timelapse.hosts.service import interrupted_run
+from openflexure_timelapse.hosts.todo import interrupted_run
 from openflexure_timelapse.ports import Clock
 from openflexure_timelapse.store.run_store import RunStore
 

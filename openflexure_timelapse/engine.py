@@ -5,15 +5,16 @@ blocks the thread that calls it until the run has ended; everything else may be 
 from any thread.
 """
 
-import threading
 import traceback
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from openflexure_timelapse.aim import Aim
 from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
-from openflexure_timelapse.frame import Outcome, Reason, Slot, Visit
+from openflexure_timelapse.frame import Reason, Visit
+from openflexure_timelapse.helm import Helm
 from openflexure_timelapse.instrument import Instrument
-from openflexure_timelapse.itinerary import half_done_slot, not_made, slot_of, tasks_of
+from openflexure_timelapse.itinerary import not_made, slot_of, tasks_of
 from openflexure_timelapse.ledger import Ledger
 from openflexure_timelapse.memory import Memory
 from openflexure_timelapse.origin import Origin
@@ -39,14 +40,13 @@ from openflexure_timelapse.schedule import (
     Finish,
     Grid,
     LatePolicy,
-    Progress,
     Skip,
     Wait,
     decide,
     grid_of,
     late_policy_of,
-    skip_through,
 )
+from openflexure_timelapse.slot_book import SlotBook
 from openflexure_timelapse.status import StatusBoard
 from openflexure_timelapse.store.run_store import RunStore
 from openflexure_timelapse.visit import Visitor
@@ -55,8 +55,6 @@ __all__ = ["Engine"]
 
 NS_PER_S = 1_000_000_000
 DISK_POLL_NS = 10 * NS_PER_S
-
-Request = Tuple[RunEvent, RunState, int]
 
 
 class Engine:
@@ -72,6 +70,11 @@ class Engine:
         The ports.
     observers : sequence of Observer
         Told of every event.
+
+    Attributes
+    ----------
+    closed : bool
+        Whether the end of the run is on record; until then it waits to be resumed.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (the ports of a run)
@@ -92,27 +95,40 @@ class Engine:
         self._policy: LatePolicy = late_policy_of(plan)
         self._wake, self._abort = clock.signal(), clock.signal()
         self._lane = clock.lane("timelapse-hardware")
-        self._instrument = Instrument(plan, microscope, clock, self._lane, self._abort)
+        self._instrument = Instrument(
+            plan, microscope, clock, self._lane, self._abort, self._keep
+        )
         self._board = StatusBoard(plan, self._grid, store, disk, clock)
+        camera = microscope.camera.describe()
+        self._aim = Aim(plan, camera, self._instrument, self._keep)
         self._visitor = Visitor(
-            plan, microscope, self._instrument, clock, store, self._board.see_frame
+            plan, self._aim, self._instrument, clock, store, self._board.see_frame
         )
         self._ledger = Ledger(store, clock, observers)
         self._origin = Origin(plan, store, clock, self._ledger)
-        self._lock = threading.Lock()
-        self._requests: List[Request] = []
         self._leaving = False
+        self.closed = False
         self._kept: Dict[str, Any] = store.value("engine") or {}
-        self._is_new = not self._kept
-        memory = Memory(WAITING, 0, self._instrument.settings(), {})
-        if self._kept:
-            memory = Memory.from_json(self._kept)
-        self._state = memory.state
-        self._progress = Progress(store.totals().next_slot, memory.shift_ns)
-        self._instrument.remember(memory.settings)
-        self._visitor.knowledge = dict(memory.knowledge)
-        typical = microscope.camera.describe().typical_frame_bytes
-        self._room = Room(plan, store, disk, self._ledger, typical)
+        self._is_new = not self._kept and not store.totals().frames
+        memory = Memory.from_json(self._kept) if self._kept else None
+        state, shift_ns = WAITING, None
+        if memory is not None:
+            state, shift_ns = memory.state, memory.shift_ns
+            self._instrument.remember(memory.settings)
+            self._aim.knowledge = dict(memory.knowledge)
+        self._helm = Helm(state, self._wake, self._elapsed_ns)
+        self._room = Room(plan, store, disk, self._ledger, camera.typical_frame_bytes)
+        self._book = SlotBook(
+            plan,
+            self._grid,
+            store,
+            self._ledger,
+            self._origin,
+            self._room,
+            self._board,
+            shift_ns,
+            self._changed,
+        )
 
     # ---------------------------------------------------------------- from any thread
 
@@ -124,7 +140,7 @@ class Engine:
         WrongPhaseError
             When the run is not running.
         """
-        self._ask(RunEvent.PAUSE)
+        self._helm.ask(RunEvent.PAUSE)
 
     def resume(self) -> None:
         """Go on after a pause.
@@ -134,7 +150,7 @@ class Engine:
         WrongPhaseError
             When the run is not paused by a person.
         """
-        self._ask(RunEvent.RESUME)
+        self._helm.ask(RunEvent.RESUME)
 
     def stop(self) -> None:
         """End the run at once; a visit under way is left after its present step.
@@ -144,21 +160,19 @@ class Engine:
         WrongPhaseError
             When the run has ended already.
         """
-        self._ask(RunEvent.STOP)
+        self._helm.ask(RunEvent.STOP)
         self._abort.set()
 
     def leave(self) -> None:
         """Let `run` return without ending the run, so that a later process resumes."""
-        with self._lock:
-            self._leaving = True
+        self._leaving = True
         self._abort.set()
         self._wake.set()
 
     def status(self) -> RunStatus:
         """Return a frozen snapshot."""
-        with self._lock:
-            state = self._state
-        return self._board.status(state, self._progress, self._origin.monotonic_ns)
+        state, origin_ns = self._helm.state, self._origin.monotonic_ns
+        return self._board.status(state, self._book.progress, origin_ns)
 
     # ------------------------------------------------------------------------ the run
 
@@ -178,36 +192,40 @@ class Engine:
         try:
             self._finish()
         except StorageError as exc:
+            # What is on disk still says that the run goes on: it can be resumed once
+            # the disk is mended.
             self._board.see_failure(str(exc))
-            with self._lock:
-                self._state = RunState(Phase.ENDED, end_reason=EndReason.FAILED)
+            self._helm.put(RunState(Phase.ENDED, end_reason=EndReason.FAILED))
         finally:
             self._lane.close()
-        return self._state
+        return self._helm.state
 
     def _take_up(self) -> None:
         """Find the grid, and what an earlier process left."""
-        regained = self._origin.find(self._abort)
+        regained = self._origin.find(self._abort, self._book.last_decided_ns())
+        if self._leaving:
+            return
         if self._is_new:
             self._ledger.event("started", {"slots": self._grid.slots})
             self._keep()
             return
         self._ledger.event("resumed", regained)
-        self._close_half_done_slot()
-        self._skip_interrupted()
+        self._book.close_half_done()
+        self._book.skip_interrupted(self._elapsed_ns())
 
     def _loop(self) -> None:
         """Do what is due, until the state says that nothing is any more."""
         while True:
             self._wake.clear()
             self._answer_requests()
-            if self._leaving or self._state.phase in (Phase.FINISHING, Phase.ENDED):
+            state = self._helm.state
+            if self._leaving or state.phase in (Phase.FINISHING, Phase.ENDED):
                 return
             now_ns = self._elapsed_ns()
-            if self._state.phase is Phase.WAITING:
+            if state.phase is Phase.WAITING:
                 self._await_start(now_ns)
-            elif self._state.phase is Phase.PAUSED:
-                self._pass_paused(now_ns)
+            elif state.phase is Phase.PAUSED:
+                self._pass_paused(now_ns, state.skip_reason)
             else:
                 self._step(now_ns)
 
@@ -220,26 +238,23 @@ class Engine:
 
     def _step(self, now_ns: int) -> None:
         """Obey one decision of the schedule."""
-        decision = decide(self._grid, self._policy, self._progress, now_ns)
+        decision = decide(self._grid, self._policy, self._book.progress, now_ns)
         if isinstance(decision, Finish):
             self._apply(RunEvent.COMPLETE)
         elif isinstance(decision, Wait):
             due_ns = self._origin.monotonic_ns + decision.until_ns
             self._clock.wait_until(due_ns, self._wake)
         elif isinstance(decision, Skip):
-            self._skip(decision)
+            self._book.skip(decision)
         elif self._room.suffices():
             self._capture(decision)
         else:
             self._apply(RunEvent.DISK_FULL)
 
-    def _pass_paused(self, now_ns: int) -> None:
+    def _pass_paused(self, now_ns: int, reason: Reason) -> None:
         """Skip what is due, look whether space is back, and wait."""
-        reason = self._state.skip_reason
-        skip = skip_through(self._grid, self._progress, now_ns, reason)
-        if skip is not None:
-            self._skip(skip)
-        ahead = decide(self._grid, self._policy, self._progress, now_ns)
+        self._book.skip_due(now_ns, reason)
+        ahead = decide(self._grid, self._policy, self._book.progress, now_ns)
         if isinstance(ahead, Finish):
             self._apply(RunEvent.COMPLETE)
             return
@@ -259,7 +274,7 @@ class Engine:
         """Visit every position, then record the slot."""
         visits: List[Visit] = []
         disk_full = False
-        known = self._visitor.knowledge
+        known = self._aim.visited()
         origin_ns = self._origin.monotonic_ns
         for task in tasks_of(self._plan, self._grid, decision, origin_ns, known):
             if disk_full:
@@ -268,94 +283,46 @@ class Engine:
                 visit = not_made(task, Reason.STOPPED)
             else:
                 visit = self._visitor.visit(task)
+            if self._leaving and visit.reason is Reason.STOPPED:
+                visit = replace(visit, reason=Reason.INTERRUPTED)
             disk_full = disk_full or visit.reason is Reason.DISK_FULL
             visits.append(visit)
             self._board.see_visit(visit)
         slot = slot_of(visits, decision)
-        self._record(slot, decision.progress, visits)
+        self._book.record(slot, decision.progress, visits)
         if disk_full:
             self._apply(RunEvent.DISK_FULL)
 
-    def _skip(self, skip: Skip) -> None:
-        """Record a range of skipped slots."""
-        slot = Slot(skip.first, skip.last, Outcome.SKIPPED, skip.reason, "", 0)
-        self._record(slot, skip.progress)
-
-    def _record(
-        self, slot: Slot, progress: Progress, visits: Sequence[Visit] = ()
-    ) -> None:
-        """Write the one outcome of a slot, and what the next process must know."""
-        self._progress = progress
-        self._ledger.slot(slot, visits, self._changed())
-        totals = self._store.totals()
-        self._room.learn(totals)
-        self._origin.follow_wall_clock()
-        self._board.see_slot(slot, totals, self._room.forecast, self._ledger.waiting)
-
-    def _close_half_done_slot(self) -> None:
-        """Give a slot its outcome whose frames exist but whose end was interrupted."""
-        last = self._store.last_frame()
-        if last is None or last.draft.slot < self._progress.next_slot:
-            return
-        wanted = self._room.frames_per_slot
-        recent = self._store.frames(max(0, last.n - wanted), wanted)
-        frames = [frame for frame in recent if frame.draft.slot == last.draft.slot]
-        after = Progress(last.draft.slot + 1, self._progress.shift_ns)
-        self._record(half_done_slot(frames, wanted), after)
-
-    def _skip_interrupted(self) -> None:
-        """Skip what became overdue while nobody was there, whatever the late policy."""
-        now_ns = self._elapsed_ns()
-        decision = decide(self._grid, LatePolicy("skip"), self._progress, now_ns)
-        if isinstance(decision, Skip):
-            self._skip(replace(decision, reason=Reason.INTERRUPTED))
-
     # -------------------------------------------------------------------------- state
-
-    def _ask(self, event: RunEvent) -> None:
-        """Change the state as a person asked, and let the loop write it down."""
-        with self._lock:
-            before = self._state
-            self._state = transition(before, event)
-            self._requests.append((event, before, self._elapsed_ns()))
-        self._wake.set()
 
     def _answer_requests(self) -> None:
         """Record what people asked for, the slots before it being skipped first."""
-        with self._lock:
-            requests, self._requests = self._requests, []
-        for event, before, asked_ns in requests:
+        asked = self._helm.take_asked()
+        for event, before, at_ns in asked:
             if before.phase is Phase.PAUSED:
-                skip = skip_through(
-                    self._grid, self._progress, asked_ns, before.skip_reason
-                )
-                if skip is not None:
-                    self._skip(skip)
+                self._book.skip_due(at_ns, before.skip_reason)
             self._ledger.event(event.value, {"by": "user"})
-        if requests:
+        if asked:
             self._keep()
 
     def _apply(self, event: RunEvent) -> None:
         """Change the state as the run's course demands, unless a person was faster."""
-        with self._lock:
-            if self._requests:
-                return
-            self._state = transition(self._state, event)
-        self._ledger.event(event.value, {"by": "engine"})
-        self._keep()
+        if self._helm.apply(event):
+            self._ledger.event(event.value, {"by": "engine"})
+            self._keep()
 
-    def _keep(self) -> None:
+    def _keep(self, state: Optional[RunState] = None) -> None:
         """Write what the next process must know, if it has changed."""
-        for key, value in self._changed().items():
+        for key, value in self._changed(state).items():
             self._ledger.value(key, value)
 
-    def _changed(self) -> Dict[str, Any]:
+    def _changed(self, state: Optional[RunState] = None) -> Dict[str, Any]:
         """Return what the next process must know, if it differs from what is kept."""
         now = Memory(
-            self._state,
-            self._progress.shift_ns,
+            self._helm.state if state is None else state,
+            self._book.progress.shift_ns,
             self._instrument.settings(),
-            self._visitor.knowledge,
+            self._aim.knowledge,
         ).to_json()
         if now == self._kept:
             return {}
@@ -367,9 +334,9 @@ class Engine:
         trace = "".join(traceback.format_exception(type(error), error, None))
         detail = str(error) if isinstance(error, TimelapseError) else repr(error)
         self._board.see_failure(detail)
-        with self._lock:
-            self._state = transition(self._state, RunEvent.FAIL)
+        self._helm.put(transition(self._helm.state, RunEvent.FAIL))
         try:
+            self._book.close_half_done()
             details: Mapping[str, Any] = {"error": detail, "traceback": trace}
             self._ledger.event("failed", details)
         except StorageError as exc:
@@ -381,24 +348,34 @@ class Engine:
             self._instrument.put_back()
         except HardwareError as exc:
             self._ledger.event("hardware_not_restored", {"error": str(exc)})
-        if self._leaving and self._state.phase is not Phase.FINISHING:
+        if self._leaving and self._helm.state.phase is not Phase.FINISHING:
             self._ledger.event("left", {})
             self._ledger.flush()
             return
-        slots = self._grid.slots
-        if slots is not None and self._progress.next_slot < slots:
-            rest = Progress(slots, self._progress.shift_ns)
-            self._skip(Skip(self._progress.next_slot, slots - 1, Reason.STOPPED, rest))
+        failed = self._helm.state.end_reason is EndReason.FAILED
+        self._book.skip_rest(Reason.RUN_FAILED if failed else Reason.STOPPED)
         try:
             self._store.write_csv()
         except StorageError as exc:
             self._ledger.event("csv_not_written", {"error": str(exc)})
-        with self._lock:
-            self._state = transition(self._state, RunEvent.CLOSE)
-        reason = self._state.end_reason or EndReason.FAILED
+        after = transition(self._helm.state, RunEvent.CLOSE)
+        reason = after.end_reason or EndReason.FAILED
         self._ledger.event("ended", {"reason": reason.value})
-        self._keep()
-        self._ledger.flush()
+        self._keep(after)
+        self.closed = self._is_written()
+        if self.closed:
+            self._helm.put(after)
+
+    def _is_written(self) -> bool:
+        """Wait until all is on disk, however long it is full; False when left."""
+        while not self._ledger.flush():
+            self._board.see_waiting(self._ledger.waiting)
+            if self._leaving:
+                return False
+            self._wake.clear()
+            look_again_ns = self._clock.monotonic_ns() + DISK_POLL_NS
+            self._clock.wait_until(look_again_ns, self._wake)
+        return True
 
     # --------------------------------------------------------------------- small ones
 

@@ -35,6 +35,7 @@ class Reason(str, Enum):
     INCOMPLETE_IMAGE = "incomplete_image"
     STORAGE = "storage"
     STOPPED = "stopped"
+    RUN_FAILED = "run_failed"
 
 
 class Flag(str, Enum):

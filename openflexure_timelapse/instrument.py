@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional, TypeVar
 
 from openflexure_timelapse import autofocus
+from openflexure_timelapse.errors import HardwareError, TimelapseError
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import (
     Clock,
@@ -43,21 +44,27 @@ class Instrument:
         The ports.
     abort : Signal
         Ends a settling pause with `StoppedError`.
+    keep : callable
+        Called when `settings` has changed and the hardware has not yet: a process that
+        is killed in between must know how it was.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (the ports that it uses)
         self,
         plan: Plan,
         microscope: Microscope,
         clock: Clock,
         lane: Lane,
         abort: Signal,
+        keep: Callable[[], None],
     ) -> None:
         self._plan = plan
         self._microscope = microscope
         self._clock = clock
         self._lane = lane
         self._abort = abort
+        self._keep = keep
+        self._exposure_before: Optional[JsonDict] = None
         self._exposure: Optional[JsonDict] = None
         self._exposure_is_locked = False
         self._light_level: Optional[float] = None
@@ -84,10 +91,15 @@ class Instrument:
 
     def settings(self) -> Dict[str, Any]:
         """Return what a later process needs to lock the same and to restore."""
-        return {"exposure": self._exposure, "light_level": self._light_level}
+        return {
+            "exposure_before": self._exposure_before,
+            "exposure": self._exposure,
+            "light_level": self._light_level,
+        }
 
     def remember(self, settings: Mapping[str, Any]) -> None:
         """Take over what `settings` returned in an earlier process."""
+        self._exposure_before = settings["exposure_before"]
         self._exposure = settings["exposure"]
         self._light_level = settings["light_level"]
 
@@ -96,18 +108,32 @@ class Instrument:
         if self._plan.exposure != "lock" or self._exposure_is_locked:
             return
         camera, values = self._microscope.camera, self._exposure
+        if self._exposure_before is None:
+            self._exposure_before = self._call("read the exposure", camera.exposure)
+            self._keep()
         self._exposure = self._call(
             "lock the exposure", lambda: camera.lock_exposure(values)
         )
         self._exposure_is_locked = True
 
     def light_on(self) -> None:
-        """Switch the light on if the plan switches it at all."""
+        """Switch the light on if the plan switches it at all.
+
+        Raises
+        ------
+        HardwareError
+            Also when the light was off before the run, so that nobody knows its level.
+        """
         light = self._microscope.light
         if light is None or self._plan.light == "leave":
             return
         if self._light_level is None:
-            self._light_level = self._call("read the light", light.level) or 1.0
+            level = self._call("read the light", light.level)
+            if not level:
+                message = "The light is off, so its level for the run is unknown; "
+                raise HardwareError(message + "set a level before the run starts.")
+            self._light_level = level
+            self._keep()
         level = self._light_level
         self._call("switch the light on", lambda: light.set_level(level))
 
@@ -125,22 +151,34 @@ class Instrument:
         HardwareError
             When the hardware does not answer.
         """
-        if self._exposure is None and self._light_level is None:
+        if self._exposure_before is None and self._light_level is None:
             return
         self.take(LONGEST_WAIT_FOR_HARDWARE_S)
         try:
-            light, level = self._microscope.light, self._light_level
-            if light is not None and level is not None:
-                self._call("restore the light", lambda: light.set_level(level))
-            if self._exposure is not None:
-                camera, saved = self._microscope.camera, self._exposure
-                self._call(
-                    "restore the exposure", lambda: camera.restore_exposure(saved)
-                )
-            self._exposure, self._light_level = None, None
-            self._exposure_is_locked = False
+            self._restore_exposure()
+            self._restore_light()
         finally:
             self.give_back()
+
+    def _restore_exposure(self) -> None:
+        """Give exposure control back; the light is restored whatever happens here."""
+        camera, saved = self._microscope.camera, self._exposure_before
+        if saved is None:
+            return
+        try:
+            self._call("restore the exposure", lambda: camera.restore_exposure(saved))
+        except HardwareError:
+            self._restore_light()
+            raise
+        self._exposure_before, self._exposure = None, None
+        self._exposure_is_locked = False
+
+    def _restore_light(self) -> None:
+        """Give the light the level that it had."""
+        light, level = self._microscope.light, self._light_level
+        if light is not None and level is not None:
+            self._call("restore the light", lambda: light.set_level(level))
+            self._light_level = None
 
     # ------------------------------------------------------------- moving and looking
 
@@ -211,9 +249,28 @@ class Instrument:
             return replace(image, exposed_ns=asked_ns)
         return image
 
+    def state(self) -> JsonDict:
+        """Return the instrument's state for EXIF; a frame is never lost over it."""
+        try:
+            return self._microscope.state()
+        except Exception as exc:  # noqa: BLE001 - a host's code, and only a remark
+            return {"error": repr(exc)}
+
     def _call(
         self, what: str, function: Callable[[], Result], seconds: float = CALL_S
     ) -> Result:
-        """Call hardware on the lane, `seconds` from now being the deadline."""
+        """Call hardware on the lane, `seconds` from now being the deadline.
+
+        Raises
+        ------
+        HardwareError
+            Also for whatever a driver raises that is none of our errors.
+        """
         deadline_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
-        return self._lane.call(what, function, deadline_ns)
+        try:
+            return self._lane.call(what, function, deadline_ns)
+        except (TimelapseError, StoppedError):
+            raise
+        except Exception as exc:  # drivers raise what they like
+            message = f"Could not {what}: {exc!r}; "
+            raise HardwareError(message + "check the hardware and its log.") from exc

@@ -5,10 +5,10 @@ from typing import Container, List, Optional, Sequence, Tuple
 from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot, Visit
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import StagePosition
-from openflexure_timelapse.schedule import Capture, Grid
-from openflexure_timelapse.visit import Task
+from openflexure_timelapse.schedule import Capture, Grid, is_late
+from openflexure_timelapse.task import Task
 
-__all__ = ["half_done_slot", "not_made", "slot_of", "tasks_of"]
+__all__ = ["half_done", "not_made", "slot_of", "tasks_of"]
 
 WORST_LAST = (Outcome.CAPTURED, Outcome.LATE, Outcome.SKIPPED, Outcome.FAILED)
 
@@ -27,7 +27,7 @@ def tasks_of(
     origin_ns : int
         The monotonic time of the grid's origin.
     known : container of str
-        Positions that were visited before; others focus and set their drift
+        Positions that were visited to the end before; others focus and set their drift
         reference whatever the slot.
     """
     focus, drift = plan.autofocus, plan.drift_correction
@@ -78,34 +78,61 @@ def slot_of(visits: Sequence[Visit], capture: Capture) -> Slot:
     capture : Capture
         The schedule's decision that led to them.
     """
+    return _worst(visits, capture.slot, capture.lateness_ns)
+
+
+def _worst(visits: Sequence[Visit], slot: int, lateness_ns: int) -> Slot:
+    """Return a slot's outcome from those of its visits."""
     worst = max(visits, key=lambda visit: WORST_LAST.index(visit.outcome))
     told = [
         f"{visit.position}: {visit.detail or visit.outcome.value}"
         for visit in visits
         if visit.outcome in (Outcome.SKIPPED, Outcome.FAILED)
     ]
-    return Slot(
-        capture.slot,
-        capture.slot,
-        worst.outcome,
-        worst.reason,
-        worst.detail if len(visits) == 1 else "; ".join(told),
-        capture.lateness_ns,
-    )
+    detail = worst.detail if len(visits) == 1 else "; ".join(told)
+    return Slot(slot, slot, worst.outcome, worst.reason, detail, lateness_ns)
 
 
-def half_done_slot(frames: Sequence[Frame], wanted: int) -> Slot:
-    """Return the outcome of a slot whose process was lost before its end.
+def half_done(
+    plan: Plan, grid: Grid, frames: Sequence[Frame]
+) -> Tuple[List[Visit], Slot, int]:
+    """Return what became of a slot whose process was lost before its end.
+
+    How late it was begun is told by its first exposure, which came a little after.
 
     Parameters
     ----------
+    plan, grid
+        Of the run.
     frames : sequence of Frame
         Of the slot, at least one.
-    wanted : int
-        How many it should have.
+
+    Returns
+    -------
+    visits : list of Visit
+        One for each position.
+    slot : Slot
+        The outcome.
+    shift_ns : int
+        By how much the rest of the grid has moved.
     """
-    slot = frames[0].draft.slot
-    if len(frames) == wanted:
-        return Slot(slot, slot, Outcome.CAPTURED, None, "", 0)
-    detail = f"interrupted after {len(frames)} of {wanted} frames"
-    return Slot(slot, slot, Outcome.FAILED, Reason.INTERRUPTED, detail, 0)
+    draft = frames[0].draft
+    slot, wanted = draft.slot, plan.planes.count
+    late_ns = max(0, min(each.draft.elapsed_ns for each in frames) - draft.due_ns)
+    late = is_late(grid, slot, late_ns)
+    shift_ns = draft.due_ns - grid.due_ns(slot)
+    if late and plan.late == "shift":
+        shift_ns += late_ns
+    visits = []
+    for name in plan.position_names():
+        own = [each.draft for each in frames if each.draft.position == name]
+        outcome, reason, detail = Outcome.CAPTURED, None, ""
+        if len(own) < wanted:
+            outcome, reason = Outcome.FAILED, Reason.INTERRUPTED
+            detail = f"interrupted after {len(own)} of {wanted} frames"
+        elif late:
+            outcome, reason = Outcome.LATE, Reason.OVERDUE
+        first_ns = min((each.elapsed_ns for each in own), default=draft.due_ns)
+        own_late_ns = max(0, first_ns - draft.due_ns)
+        visits.append(Visit(slot, name, outcome, reason, detail, own_late_ns, 0))
+    return visits, _worst(visits, slot, late_ns), shift_ns

@@ -5,6 +5,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from openflexure_timelapse import quality
 from openflexure_timelapse.drift import Reference
+from openflexure_timelapse.ports import StagePosition
 
 __all__ = ["NOTHING_YET", "Knowledge"]
 
@@ -20,6 +21,11 @@ class Knowledge:
     ----------
     good_z : int or None
         The last accepted height in steps; None before the first accepted focus.
+    home : StagePosition or None
+        Where the last visit began and where its stack was centred; None before the
+        first. A plan that stays has no other way back than this.
+    visited : bool
+        Whether a visit came to its end there.
     offset : (int, int)
         Drift correction so far, in steps of x and y.
     recent : mapping of int to `quality.Neighbours`
@@ -29,19 +35,28 @@ class Knowledge:
     """
 
     good_z: Optional[int] = None
+    home: Optional[StagePosition] = None
+    visited: bool = False
     offset: Tuple[int, int] = (0, 0)
     recent: Mapping[int, quality.Neighbours] = field(default_factory=dict)
     reference: Optional[Reference] = None
 
     def to_json(self) -> Dict[str, Any]:
         """Return what is worth keeping across a restart."""
-        return {"good_z": self.good_z, "offset": list(self.offset)}
+        home = self.home
+        return {
+            "good_z": self.good_z,
+            "home": None if home is None else [home.x, home.y, home.z],
+            "visited": self.visited,
+            "offset": list(self.offset),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Knowledge":
         """Read what `to_json` wrote."""
         x, y = data["offset"]
-        return cls(good_z=data["good_z"], offset=(int(x), int(y)))
+        home = None if data["home"] is None else StagePosition(*data["home"])
+        return cls(data["good_z"], home, data["visited"], (int(x), int(y)))
 
     def seen(self, plane: int, facts: quality.ImageFacts) -> "Knowledge":
         """Return this knowledge after one more frame of `plane`."""

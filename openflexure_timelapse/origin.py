@@ -1,5 +1,6 @@
 """Where slot 0 of a run lies on the monotonic clock, now and after a restart."""
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
@@ -39,7 +40,7 @@ class Origin:
         self._anchor: Optional[Anchor] = None
         self.monotonic_ns = clock.monotonic_ns()
 
-    def find(self, abort: Signal) -> Dict[str, Any]:
+    def find(self, abort: Signal, last_decided_ns: int) -> Dict[str, Any]:
         """Set the origin: a new one for a new run, else the old one again.
 
         Waits, for minutes at most, for a clock that can be believed.
@@ -47,19 +48,20 @@ class Origin:
         Parameters
         ----------
         abort : Signal
-            Ends that wait.
+            Ends that wait; what is on disk stays as it was then.
+        last_decided_ns : int
+            The due time of the newest slot that has an outcome.
 
         Returns
         -------
         dict
             JSON-able: how it was found.
         """
-        saved = self._store.value("anchor")
-        if saved is None:
+        saved, last = self._store.value("anchor"), self._store.last_frame()
+        if saved is None and last is None:
             self._set(self._first())
             return {"how": "first"}
-        anchor = Anchor(**saved)
-        last = self._store.last_frame()
+        anchor = Anchor(**saved) if last is None or saved else _told_by(last)
         began_ns = self._clock.monotonic_ns()
         while True:
             reading = self._read()
@@ -68,7 +70,7 @@ class Origin:
                 waited_ns = LONGEST_WAIT_FOR_CLOCK_NS
             found = regain(
                 anchor,
-                self._last_elapsed_ns(anchor, last),
+                max(self._last_elapsed_ns(anchor, last), last_decided_ns),
                 anchor.wall_ns if last is None else last.draft.wall_ns,
                 reading,
                 waited_ns,
@@ -80,6 +82,10 @@ class Origin:
         if found.how == "same_boot":
             # The old anchor holds, and its trusted pair may be the only one there is.
             self._use(anchor)
+        elif abort.is_set():
+            # Nobody has waited for the clock, so nothing is known that is worth more
+            # than the old anchor.
+            self._use(replace(anchor, origin_monotonic_ns=found.origin_monotonic_ns))
         else:
             self._set(found.origin_monotonic_ns)
         return {"how": found.how, "unknown_gap": found.unknown_gap}
@@ -165,3 +171,15 @@ class Origin:
             wall_ns=self._clock.wall_ns(),
             wall_trusted=self._clock.wall_is_trusted(),
         )
+
+
+def _told_by(frame: Frame) -> Anchor:
+    """Return the anchor that a frame tells, for a run whose own was lost."""
+    draft = frame.draft
+    return Anchor(
+        boot_id="",
+        origin_monotonic_ns=0,
+        wall_ns=draft.wall_ns,
+        wall_at_monotonic_ns=draft.elapsed_ns,
+        wall_trusted=draft.wall_trusted,
+    )

@@ -171,6 +171,14 @@ class Camera(Protocol):
         """Return a small picture whose exposure began after this call."""
         ...
 
+    def exposure(self) -> JsonDict:
+        """Return how exposure is controlled now, and change nothing.
+
+        JSON-able, and all that `restore_exposure` needs. It is on disk before
+        `lock_exposure` is called, so that a later process can restore.
+        """
+        ...
+
     def lock_exposure(self, values: Optional[Mapping[str, Any]] = None) -> JsonDict:
         """Freeze exposure, gain and white balance.
 
@@ -183,13 +191,12 @@ class Camera(Protocol):
         Returns
         -------
         dict
-            JSON-able: the values now frozen under ``"locked"`` and whatever
-            `restore_exposure` needs. Kept on disk, so that a later process can restore.
+            JSON-able: the values now frozen.
         """
         ...
 
     def restore_exposure(self, saved: Mapping[str, Any]) -> None:
-        """Put exposure control back as it was before `lock_exposure`."""
+        """Put exposure control back as `exposure` said that it was."""
         ...
 
     def recover(self) -> None:

@@ -86,10 +86,15 @@ class StatusBoard:
             self._forecast = forecast
             if slot.outcome is not Outcome.SKIPPED:
                 self._lateness.add(slot.lateness_ns)
+        self.see_waiting(waiting_rows)
+
+    def see_waiting(self, waiting_rows: int) -> None:
+        """Take note of how many rows the disk has refused so far."""
+        with self._lock:
             self._warnings.pop("storage", None)
             if waiting_rows:
                 told = f"The disk has refused {waiting_rows} rows of the run's record; "
-                self._warnings["storage"] = told + "they wait in memory."
+                self._warnings["storage"] = told + "they wait in memory for room."
 
     def see_failure(self, detail: str) -> None:
         """Take note of what ended the run."""

@@ -5,12 +5,13 @@ plane, check, store, give the hardware back. Whatever the hardware does, a visit
 with a record and never with an exception of the hardware's.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from typing_extensions import Protocol
 
-from openflexure_timelapse import drift, focus, quality
+from openflexure_timelapse import quality
+from openflexure_timelapse.aim import Aim
 from openflexure_timelapse.errors import (
     DiskFullError,
     HardwareBusyError,
@@ -22,11 +23,12 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.frame import Flag, Frame, FrameDraft, Outcome, Reason, Visit
 from openflexure_timelapse.instrument import Instrument, StoppedError
-from openflexure_timelapse.knowledge import NOTHING_YET, Knowledge
+from openflexure_timelapse.knowledge import NOTHING_YET
 from openflexure_timelapse.plan import Plan
-from openflexure_timelapse.ports import Clock, Image, Microscope, StagePosition
+from openflexure_timelapse.ports import Clock, Image, StagePosition
+from openflexure_timelapse.task import Task
 
-__all__ = ["FrameSink", "Task", "Visitor"]
+__all__ = ["FrameSink", "Visitor"]
 
 NS_PER_S = 1_000_000_000
 WORTH_A_RETRY = frozenset({Flag.DARK, Flag.REPEATED, Flag.BLURRED})
@@ -49,37 +51,6 @@ class FrameSink(Protocol):
     ) -> Frame:
         """Make the frame durable and return its record."""
         ...
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one visit is asked to do.
-
-    Attributes
-    ----------
-    slot, position : int, str
-        For the records.
-    target : StagePosition or None
-        Where to go; None to stay (then z moves only for focus and planes).
-    due_ns, interval_ns : int
-        When the slot was due, and how long after it the next one is.
-    origin_ns : int
-        The monotonic time of the grid's origin.
-    late : bool
-        Whether the schedule calls the slot late.
-    focus_due, drift_due : bool
-        Whether this visit focuses, and follows drift.
-    """
-
-    slot: int
-    position: str
-    target: Optional[StagePosition]
-    due_ns: int
-    interval_ns: int
-    origin_ns: int
-    late: bool
-    focus_due: bool
-    drift_due: bool
 
 
 @dataclass(frozen=True)
@@ -109,40 +80,34 @@ class Visitor:
     ----------
     plan : Plan
         The run's plan.
-    microscope : Microscope
-        For its facts; every call goes through `instrument`.
+    aim : Aim
+        Brings the stage to where the visit looks.
     instrument : Instrument
-        The same microscope behind deadlines.
+        The microscope behind deadlines.
     clock : Clock
         Stamps the frames.
     sink : FrameSink
         Receives the frames.
     frame_seen : callable
         Told of each frame once it is acknowledged.
-
-    Attributes
-    ----------
-    knowledge : dict of str to Knowledge
-        By position; the engine keeps it across restarts.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (what a visit needs)
         self,
         plan: Plan,
-        microscope: Microscope,
+        aim: Aim,
         instrument: Instrument,
         clock: Clock,
         sink: FrameSink,
         frame_seen: Callable[[Frame], None],
     ) -> None:
         self._plan = plan
-        self._microscope = microscope
+        self._aim = aim
         self._instrument = instrument
         self._clock = clock
         self._sink = sink
         self._frame_seen = frame_seen
         self._must_recover = False
-        self.knowledge: Dict[str, Knowledge] = {}
 
     def visit(self, task: Task) -> Visit:
         """Do it, and say how it ended; raises nothing of the hardware's or the disk's.
@@ -193,94 +158,21 @@ class Visitor:
 
     def _steps(self, task: Task, course: _Course) -> None:
         """Go through a visit in its fixed order, the hardware being ours."""
-        home = self._go(task)
-        self._instrument.light_on()
+        home = self._aim.go(task)
         try:
+            self._instrument.light_on()
             self._instrument.lock_exposure()
             if task.focus_due:
-                home = self._focus(task, course, home)
+                home, course.focus = self._aim.focus(task, home)
             if task.drift_due:
-                home = self._follow(task, course, home)
+                home, course.drift = self._aim.follow(task, home)
             self._capture_planes(task, course, home)
+        except StoppedError:
+            self._instrument.move(home)
+            raise
         finally:
             self._instrument.light_off()
-
-    def _known(self, task: Task) -> Knowledge:
-        """Return what is known of the task's position."""
-        return self.knowledge.get(task.position, Knowledge())
-
-    def _go(self, task: Task) -> StagePosition:
-        """Move to the position's place, drift and last good height included."""
-        if task.target is None:
-            return self._instrument.position()
-        known = self._known(task)
-        z = task.target.z if known.good_z is None else known.good_z
-        x, y = known.offset
-        home = StagePosition(task.target.x + x, task.target.y + y, z)
-        self._instrument.move(home)
-        return home
-
-    def _focus(self, task: Task, course: _Course, home: StagePosition) -> StagePosition:
-        """Sweep, decide, and go to the height that the decision names.
-
-        A sweep that fails is a rejected focus: the last good height serves.
-        """
-        wish = self._plan.autofocus
-        if wish is None:
-            return home
-        known = self._known(task)
-        try:
-            sweep = self._instrument.sweep(wish.range)
-        except HardwareTimeoutError:
-            raise
-        except HardwareError as exc:
-            course.focus = {"accepted": False, "z": home.z, "reason": str(exc)}
-            self._instrument.move(home)
-            return home
-        decision = focus.decide_focus(
-            sweep, wish.accept, wish.range, known.good_z, home.z
-        )
-        course.focus = decision.to_json()
-        found = home.at_z(decision.z)
-        self._instrument.move(found)
-        if decision.accepted:
-            self.knowledge[task.position] = replace(known, good_z=decision.z)
-        return found
-
-    def _follow(
-        self, task: Task, course: _Course, home: StagePosition
-    ) -> StagePosition:
-        """Measure how far the scene has moved and bring it back."""
-        wish = self._plan.drift_correction
-        scale = self._microscope.camera.describe().image_shift_per_step
-        if wish is None or scale is None:
-            return home
-        self._instrument.settle()
-        known, now = self._known(task), self._instrument.preview().jpeg
-        if known.reference is None and quality.is_whole(now):
-            reference = drift.Reference(now)
-            self.knowledge[task.position] = replace(known, reference=reference)
-            return home
-        after = quality.decode_grey(now)
-        before = None
-        if known.reference is not None:
-            before = quality.decode_grey(known.reference.jpeg)
-        if known.reference is None or before is None or after is None:
-            course.drift = {"accepted": False, "reason": "the preview was cut short"}
-            return home
-        shift = known.reference.total(drift.measure_shift(before, after))
-        decision = drift.decide_drift(shift, scale, wish.max_step)
-        course.drift = decision.to_json()
-        known = replace(known, reference=known.reference.after(now, shift))
-        self.knowledge[task.position] = known
-        move_x, move_y = decision.move_steps
-        if not decision.accepted or (move_x, move_y) == (0, 0):
-            return home
-        found = StagePosition(home.x + move_x, home.y + move_y, home.z)
-        self._instrument.move(found)
-        x, y = known.offset
-        self.knowledge[task.position] = replace(known, offset=(x + move_x, y + move_y))
-        return found
+        self._aim.came_home(task, home)
 
     def _capture_planes(self, task: Task, course: _Course, home: StagePosition) -> None:
         """Capture and store every plane around `home`, lowest first; come back."""
@@ -292,9 +184,9 @@ class Visitor:
             self._instrument.settle()
             look = self._capture_checked(task, course, plane)
             draft = self._draft(task, plane, place, look)
-            state = self._microscope.state()
+            state = self._instrument.state()
             self._frame_seen(self._sink.add_frame(look.image.jpeg, draft, state))
-            self.knowledge[task.position] = self._known(task).seen(plane, look.facts)
+            self._aim.saw(task, plane, look.facts)
         if len(offsets) > 1:
             self._instrument.move(home)
 
@@ -348,7 +240,7 @@ class Visitor:
         if not facts.complete:
             message = f"The camera delivered {len(image.jpeg)} bytes: {facts.problem}; "
             raise IncompleteImageError(message + "check the camera's cable.")
-        neighbours = self._known(task).recent.get(plane, NOTHING_YET)
+        neighbours = self._aim.known(task).recent.get(plane, NOTHING_YET)
         return _Look(image, facts, quality.judge(facts, neighbours))
 
     def _draft(

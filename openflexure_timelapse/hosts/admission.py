@@ -5,11 +5,15 @@ from typing import Any, Dict, Mapping
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import InvalidPlanError
+from openflexure_timelapse.estimate import Estimate, estimate
 from openflexure_timelapse.plan import Plan, check_reach, check_start, parse_plan
 from openflexure_timelapse.ports import Clock, Microscope
+from openflexure_timelapse.schedule import seconds_to_ns
 from openflexure_timelapse.status import local_time
 
-__all__ = ["admit", "header_of"]
+__all__ = ["admit", "estimate_now", "header_of"]
+
+NS_PER_S = 1_000_000_000
 
 
 def admit(data: Mapping[str, Any], microscope: Microscope, clock: Clock) -> Plan:
@@ -27,12 +31,48 @@ def admit(data: Mapping[str, Any], microscope: Microscope, clock: Clock) -> Plan
     if plan.camera_mode is not None and plan.camera_mode not in camera.modes:
         known = ", ".join(camera.modes)
         _refuse("camera_mode", f"{plan.camera_mode!r} is unknown; known: {known}")
-    if plan.light != "leave" and microscope.light is None:
-        _refuse("light", "this microscope cannot switch its light; use 'leave'")
+    _check_light(plan, microscope)
     if plan.drift_correction is not None and camera.image_shift_per_step is None:
         told = "the camera is not calibrated against the stage; use null"
         _refuse("drift_correction", told)
     return plan
+
+
+def _check_light(plan: Plan, microscope: Microscope) -> None:
+    """Refuse to switch a light that cannot be switched, or that is off by now."""
+    if plan.light == "leave":
+        return
+    if microscope.light is None:
+        _refuse("light", "this microscope cannot switch its light; use 'leave'")
+    elif not microscope.light.level():
+        told = "the light is off, so its level for the run is unknown; switch it on"
+        _refuse("light", told)
+
+
+def estimate_now(
+    plan: Plan, microscope: Microscope, clock: Clock, free_bytes: int
+) -> Estimate:
+    """Return what `plan` would take if it were started at this moment.
+
+    Parameters
+    ----------
+    plan : Plan
+        One that `admit` returned.
+    microscope, clock
+        The ports.
+    free_bytes : int
+        On the disk of the data folder.
+    """
+    starts_in_ns = seconds_to_ns(plan.start_in_s or 0.0)
+    if plan.start_at is not None:
+        starts_in_ns = int(plan.start_at.timestamp() * NS_PER_S) - clock.wall_ns()
+    return estimate(
+        plan,
+        microscope.camera.describe(),
+        microscope.stage.describe(),
+        free_bytes=free_bytes,
+        starts_in_ns=starts_in_ns,
+    )
 
 
 def header_of(plan: Plan, microscope: Microscope, clock: Clock) -> Dict[str, Any]:

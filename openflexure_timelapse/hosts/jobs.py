@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from openflexure_timelapse.errors import (
     InvalidRecipeError,
@@ -26,6 +26,22 @@ KEPT = 100
 
 
 @dataclass
+class _Batch:
+    """The movies of one request, and what is done when all of them have ended.
+
+    Attributes
+    ----------
+    left : int
+        How many have not ended yet.
+    then : callable
+        Called once, unless the queue was closed before.
+    """
+
+    left: int
+    then: Callable[[], None]
+
+
+@dataclass
 class _Job:
     """One movie of one position."""
 
@@ -37,6 +53,13 @@ class _Job:
     message: str = ""
     file: Optional[str] = None
     render: Optional[RenderJob] = None
+    batch: Optional[_Batch] = None
+    is_cancelled: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.state not in ("queued", "running")
 
     def to_json(self) -> Dict[str, Any]:
         """Return what the API shows."""
@@ -76,8 +99,18 @@ class MovieJobs:
         self._thread: Optional[threading.Thread] = None
         self._closing = False
 
-    def add(self, run_id: str, recipe: Recipe) -> List[Dict[str, Any]]:
+    def add(
+        self, run_id: str, recipe: Recipe, then: Optional[Callable[[], None]] = None
+    ) -> List[Dict[str, Any]]:
         """Queue a movie for each position that the recipe asks for.
+
+        Parameters
+        ----------
+        run_id, recipe
+            Of what, and how.
+        then : callable, optional
+            Called once when all of them have ended, in whatever way; not when `close`
+            ended them. With it, positions that have a movie already are left out.
 
         Raises
         ------
@@ -91,11 +124,20 @@ class MovieJobs:
             frames = store.totals().frames
         _check(plan, recipe, run_id, frames)
         names = [recipe.position] if recipe.position else list(plan.position_names())
+        batch = None
+        if then is not None:
+            movies = self._library.folder(run_id) / layout.MOVIES
+            files = [movies / f"{slug(name)}.{recipe.format}" for name in names]
+            names = [name for name, file in zip(names, files) if not file.exists()]
+            if not names:
+                then()
+            batch = _Batch(len(names), then)
         with self._lock:
             jobs = []
             for name in names:
                 self._made += 1
-                jobs.append(_Job(f"movie-{self._made}", run_id, name, recipe))
+                job = _Job(f"movie-{self._made}", run_id, name, recipe, batch=batch)
+                jobs.append(job)
             self._jobs = [*self._jobs, *jobs]
             self._forget_old()
             if self._thread is None:
@@ -126,11 +168,14 @@ class MovieJobs:
         """
         with self._lock:
             job = self._find(job_id)
-            if job.state == "queued":
+            job.is_cancelled = not job.is_over
+            was_queued = job.state == "queued"
+            if was_queued:
                 job.state = "cancelled"
-            render = job.render if job.state == "running" else None
-            self._lock.notify_all()
-        if render is not None:
+            render = job.render
+        if was_queued:
+            self._after(job)
+        elif render is not None:
             render.cancel()
         return job.to_json()
 
@@ -144,9 +189,7 @@ class MovieJobs:
         """
         with self._lock:
             job = self._find(job_id)
-            self._lock.wait_for(
-                lambda: job.state not in ("queued", "running"), timeout_s
-            )
+            self._lock.wait_for(lambda: job.is_over, timeout_s)
             return job.to_json()
 
     def close(self) -> None:
@@ -154,9 +197,11 @@ class MovieJobs:
         with self._lock:
             self._closing = True
             thread, jobs = self._thread, list(self._jobs)
+            for job in jobs:
+                job.batch = None
             self._lock.notify_all()
         for job in jobs:
-            if job.state in ("queued", "running"):
+            if not job.is_over:
                 self.cancel(job.id)
         if thread is not None:
             thread.join()
@@ -173,7 +218,7 @@ class MovieJobs:
         """Keep the list short: ended jobs go first, oldest first."""
         surplus = len(self._jobs) - KEPT
         for job in list(self._jobs):
-            if surplus > 0 and job.state not in ("queued", "running"):
+            if surplus > 0 and job.is_over:
                 self._jobs.remove(job)
                 surplus -= 1
 
@@ -201,6 +246,8 @@ class MovieJobs:
             render, out_path = self._render(job)
             with self._lock:
                 job.render = render
+                if job.is_cancelled:
+                    render.cancel()
             render.start()
             ended = render.wait()
             state, message = ended.state, ended.message
@@ -212,7 +259,18 @@ class MovieJobs:
             message = f"The movie could not be made: {exc!r}."
         with self._lock:
             job.state, job.message, job.file = state, message, file
+        self._after(job)
+
+    def _after(self, job: _Job) -> None:
+        """Tell that a job has ended; after the last of its batch, do what it asks."""
+        then = None
+        with self._lock:
+            if job.batch is not None:
+                job.batch.left -= 1
+                then = None if job.batch.left else job.batch.then
             self._lock.notify_all()
+        if then is not None:
+            then()
 
     def _render(self, job: _Job) -> "tuple[RenderJob, Path]":
         """Prepare the render of one job."""

@@ -13,6 +13,7 @@ from openflexure_timelapse.errors import (
     DamagedRunError,
     InvalidRequestError,
     NotFoundError,
+    StorageError,
 )
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.ports import Clock, Disk
@@ -181,7 +182,12 @@ class Library:
             return original
         preview = folder / PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
         if not preview.is_file():
-            self._make_preview(original, preview, fitting[0])
+            try:
+                self._make_preview(original, preview, fitting[0])
+            except DamagedRunError:
+                raise
+            except StorageError:
+                return original  # a disk that takes no preview still shows the frame
         return preview
 
     def _make_preview(self, original: Path, preview: Path, width: int) -> None:

@@ -4,9 +4,10 @@ They take and return plain JSON-able data or a path, and raise only our errors. 
 service owns one microscope and one data folder.
 """
 
+import contextlib
 import threading
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.errors import (
@@ -14,31 +15,27 @@ from openflexure_timelapse.errors import (
     NotFoundError,
     RunActiveError,
     StorageError,
-    TimelapseError,
     WrongPhaseError,
 )
-from openflexure_timelapse.estimate import Estimate, estimate
-from openflexure_timelapse.hosts.admission import admit, header_of
+from openflexure_timelapse.hosts.admission import admit, estimate_now, header_of
 from openflexure_timelapse.hosts.jobs import MovieJobs
 from openflexure_timelapse.hosts.library import Library
-from openflexure_timelapse.plan import (
-    Plan,
-    parse_plan,
-    plan_schema,
-)
+from openflexure_timelapse.hosts.todo import TodoList, interrupted_run, runs_to_do
+from openflexure_timelapse.movie.render import sweep_renders
+from openflexure_timelapse.plan import Plan, parse_plan, plan_schema
 from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
 from openflexure_timelapse.recipe import parse_recipe
-from openflexure_timelapse.run_state import EndReason, Phase
-from openflexure_timelapse.schedule import seconds_to_ns
+from openflexure_timelapse.run_state import EndReason, Phase, RunStatus
 from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue
+from openflexure_timelapse.store.lock import DataLock
 from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["ACTIVE_MARK", "Service", "interrupted_run"]
+__all__ = ["Service"]
 
 NS_PER_S = 1_000_000_000
-ACTIVE_MARK = ".active"
+WORTH_A_MOVIE = (EndReason.COMPLETED, EndReason.STOPPED)
 
 
 class Service:
@@ -76,8 +73,11 @@ class Service:
         catalogue.finish_deletes(data_folder)
         self.library = Library(data_folder, clock, disk)
         self.movies = MovieJobs(self.library)
-        self._lock = threading.Lock()
+        self._todo = TodoList(data_folder, disk)
+        self._lock = threading.RLock()
+        self._data_lock: Optional[DataLock] = None
         self._engine: Optional[Engine] = None
+        self._ended: Optional[Dict[str, Any]] = None
         self._run_id = ""
         self._thread: Optional[threading.Thread] = None
 
@@ -86,11 +86,11 @@ class Service:
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any."""
         with self._lock:
-            engine, run_id = self._engine, self._run_id
+            engine, run_id, told = self._engine, self._run_id, self._ended
+        if engine is not None:
+            told = engine.status().to_json()
         jobs = self.movies.job_ids(run_id)
-        if engine is None:
-            return {"phase": "idle", "run_id": None, "movie_jobs": jobs}
-        return {**engine.status().to_json(), "movie_jobs": jobs}
+        return {**(told or {"phase": "idle", "run_id": None}), "movie_jobs": jobs}
 
     def estimate(self, plan: Mapping[str, Any]) -> Dict[str, Any]:
         """Return what `plan` would take, in frames, time and space.
@@ -101,7 +101,7 @@ class Service:
             When the plan cannot be run as it is.
         """
         checked = admit(plan, self._microscope, self._clock)
-        found = self._estimate(checked)
+        found = estimate_now(checked, self._microscope, self._clock, self._free_bytes())
         ends_at = None
         if found.ends_in_s is not None:
             ends_ns = self._clock.wall_ns() + int(found.ends_in_s * NS_PER_S)
@@ -116,62 +116,102 @@ class Service:
         InvalidPlanError, OutOfReachError
             Before anything moves or is written.
         RunActiveError
-            While another run is active.
+            While another run is active or waits to be resumed, or another program
+            records into the data folder.
         DiskFullError
             When not even the first slot fits.
         """
         checked = admit(plan, self._microscope, self._clock)
-        found = self._estimate(checked)
+        found = estimate_now(checked, self._microscope, self._clock, self._free_bytes())
         if found.slots_that_fit < 1:
             free_mb = found.free_bytes / 1e6
             told = f"There are {free_mb:.0f} MB free and the plan leaves "
             told += f"{checked.keep_free_mb} MB free; delete something, or lower "
             raise DiskFullError(told + "keep_free_mb.")
-        with self._lock:
-            self._refuse_second()
-            wall_ns = self._clock.wall_ns()
-            offset_s = self._clock.utc_offset_s(wall_ns)
-            run_id = catalogue.free_run_id(
-                self._data_folder, checked.name, wall_ns, offset_s
-            )
+        with self._lock, contextlib.ExitStack() as undo:
+            self._take_folder()
+            waiting = interrupted_run(self._data_folder)
+            if waiting is not None:
+                told = f"The run {waiting} was interrupted and waits; resume it or "
+                raise RunActiveError(told + "give it up before another one starts.")
+            run_id = self._free_run_id(checked)
             header = header_of(checked, self._microscope, self._clock)
             store = RunStore.create(self._data_folder, run_id, header, self._disk)
-            self._disk.write(str(self._mark), run_id.encode())
+            undo.callback(self._forget, store)
+            self._todo.add(run_id)
             self._launch(checked, store)
+            undo.pop_all()
         return {"run": run_id, "estimate": found.to_json()}
 
-    def resume_interrupted(self) -> Optional[str]:
-        """Go on with the run that an earlier process could not end.
+    def _free_run_id(self, plan: Plan) -> str:
+        """Return the id of a run that starts now."""
+        wall_ns = self._clock.wall_ns()
+        offset_s = self._clock.utc_offset_s(wall_ns)
+        return catalogue.free_run_id(self._data_folder, plan.name, wall_ns, offset_s)
+
+    def _forget(self, store: RunStore) -> None:
+        """Undo a start that failed before its first slot."""
+        store.close()
+        self._todo.remove(store.run_id)
+        catalogue.delete_run(self._data_folder, store.run_id, store.run_id)
+
+    def resume_interrupted(self, *, give_up: bool = False) -> Optional[str]:
+        """Go on with what an earlier process could not end: a run, its movies.
+
+        Parameters
+        ----------
+        give_up : bool
+            True to end the run instead, as if it were stopped now.
 
         Returns
         -------
         str or None
-            Its id; None when there is none.
+            The id of the run that goes on, or whose movies do; None when there is
+            nothing to do.
 
         Raises
         ------
+        RunActiveError
+            When another program records into the data folder.
         DamagedRunError, StorageError
-            When it cannot be opened; ``repair`` may mend it.
+            When no run on the list can be opened; ``repair`` may mend one.
         """
-        run_id = interrupted_run(self._data_folder)
-        if run_id is None:
-            return None
+        found, trouble = None, None
         with self._lock:
-            self._refuse_second()
+            names = runs_to_do(self._data_folder)
+            if names:
+                self._take_folder()
+            for run_id in names:
+                try:
+                    self._resume(run_id, give_up=give_up)
+                    found = run_id
+                except StorageError as exc:  # one damaged run keeps no other waiting
+                    trouble = trouble or exc
+        if found is None and trouble is not None:
+            raise trouble
+        return found
+
+    def _resume(self, run_id: str, *, give_up: bool) -> None:
+        """Go on with one run on the list, or with its movies when it has ended."""
+        sweep_renders(self.library.folder(run_id))
+        with contextlib.ExitStack() as undo:
             store = RunStore.open(self.library.folder(run_id), self._disk)
-            try:
-                recover(store)
-                plan = parse_plan(store.header["plan"])
-                state = (store.value("engine") or {}).get("state", {})
-            except TimelapseError:
-                store.close()
-                raise
-            if state.get("phase") == Phase.ENDED.value:
-                store.close()
-                self._disk.remove(str(self._mark))
-                return None
-            self._launch(plan, store)
-        return run_id
+            undo.callback(store.close)
+            recover(store)
+            plan = parse_plan(store.header["plan"])
+            engine = Engine(
+                plan, store, self._microscope, self._clock, self._disk, self._observers
+            )
+            status = engine.status()
+            if status.phase is Phase.ENDED:
+                self._run_id, self._ended = run_id, status.to_json()
+                undo.close()
+                self._finish_movies(plan, status)
+                return
+            if give_up:
+                engine.stop()
+            self._launch(plan, store, engine)
+            undo.pop_all()
 
     def pause(self) -> Dict[str, Any]:
         """Pause the active run.
@@ -222,6 +262,10 @@ class Service:
             engine.leave()
             thread.join()
         self.movies.close()
+        with self._lock:
+            if self._data_lock is not None:
+                self._data_lock.release()
+            self._data_lock = None
 
     # ------------------------------------------------------------- looking and making
 
@@ -292,34 +336,24 @@ class Service:
 
     def delete(self, run_id: str, confirm: str) -> Dict[str, Any]:
         """Delete a run; `confirm` is its id once more."""
-        return self.library.delete(run_id, confirm)
+        deleted = self.library.delete(run_id, confirm)
+        with self._lock:
+            self._todo.remove(run_id)
+        return deleted
 
     # ------------------------------------------------------------------------ private
 
-    @property
-    def _mark(self) -> Path:
-        """The file that names the run to be resumed after a power cut."""
-        return self._data_folder / ACTIVE_MARK
+    def _free_bytes(self) -> int:
+        """Return the space for runs."""
+        return self._disk.free_bytes(str(self._data_folder))
 
-    def _estimate(self, plan: Plan) -> Estimate:
-        """Estimate with the present hardware and disk."""
-        starts_in_ns = seconds_to_ns(plan.start_in_s or 0.0)
-        if plan.start_at is not None:
-            starts_in_ns = int(plan.start_at.timestamp() * NS_PER_S)
-            starts_in_ns -= self._clock.wall_ns()
-        return estimate(
-            plan,
-            self._microscope.camera.describe(),
-            self._microscope.stage.describe(),
-            free_bytes=self._disk.free_bytes(str(self._data_folder)),
-            starts_in_ns=starts_in_ns,
-        )
-
-    def _refuse_second(self) -> None:
-        """Allow one active run at a time."""
+    def _take_folder(self) -> None:
+        """Make sure that nobody else records, in this process or in another."""
         if self._thread is not None and self._thread.is_alive():
             told = f"The run {self._run_id} is active; "
             raise RunActiveError(told + "stop it first, or wait until it has ended.")
+        if self._data_lock is None:
+            self._data_lock = DataLock(self._data_folder)
 
     def _active(self, verb: str) -> Engine:
         """Return the engine of the active run."""
@@ -329,11 +363,14 @@ class Service:
             raise WrongPhaseError(f"No run is active; there is nothing to {verb}.")
         return engine
 
-    def _launch(self, plan: Plan, store: RunStore) -> None:
+    def _launch(
+        self, plan: Plan, store: RunStore, engine: Optional[Engine] = None
+    ) -> None:
         """Run an engine on a thread of its own."""
-        engine = Engine(
-            plan, store, self._microscope, self._clock, self._disk, self._observers
-        )
+        if engine is None:
+            engine = Engine(
+                plan, store, self._microscope, self._clock, self._disk, self._observers
+            )
         self._engine, self._run_id = engine, store.run_id
         self._thread = threading.Thread(
             target=self._run, args=(engine, plan, store), name="timelapse", daemon=True
@@ -343,33 +380,21 @@ class Service:
     def _run(self, engine: Engine, plan: Plan, store: RunStore) -> None:
         """Run to the end; then make the movie that the plan asks for."""
         try:
-            state = engine.run()
-            frames = store.totals().frames
+            engine.run()
         finally:
             store.close()
-        if state.phase is not Phase.ENDED:
-            return
-        self._disk.remove(str(self._mark))
-        if plan.movie is not None and frames and state.end_reason in _WORTH_A_MOVIE:
-            self.movies.add(store.run_id, plan.movie)
+        if engine.closed:
+            self._finish_movies(plan, engine.status())
 
+    def _finish_movies(self, plan: Plan, status: RunStatus) -> None:
+        """Make the movies that the plan asks for; then the run is over."""
 
-_WORTH_A_MOVIE: List[Optional[EndReason]] = [EndReason.COMPLETED, EndReason.STOPPED]
+        def over() -> None:
+            with self._lock:
+                self._todo.remove(status.run_id)
 
-
-def interrupted_run(data_folder: Path) -> Optional[str]:
-    """Return the id of the run that waits to be resumed, None when none does.
-
-    Raises
-    ------
-    StorageError
-        When the mark is there and cannot be read.
-    """
-    mark = data_folder / ACTIVE_MARK
-    try:
-        return mark.read_text(encoding="utf-8").strip()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as exc:
-        told = f"{mark} cannot be read ({exc.strerror}); check the data folder."
-        raise StorageError(told) from exc
+        worth = status.last_frame is not None and status.end_reason in WORTH_A_MOVIE
+        if plan.movie is not None and worth:
+            self.movies.add(status.run_id, plan.movie, over)
+        else:
+            over()

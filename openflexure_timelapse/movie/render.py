@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,18 +34,21 @@ from openflexure_timelapse.movie.mishap import explain
 from openflexure_timelapse.movie.timeline import MovieContext, MovieFrame
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store.disk import (
+    is_temporary,
     rename_durably,
     storage_error,
     temporary_name,
 )
+from openflexure_timelapse.store.layout import MOVIES
 
-__all__ = ["MovieContext", "MovieFrame", "RenderJob", "RenderProgress"]
+__all__ = ["MovieContext", "MovieFrame", "RenderJob", "RenderProgress", "sweep_renders"]
 
 WORKER = "openflexure_timelapse.movie.worker"
 JOB_FILE = "job.jsonl"
 TAIL_LINES = 12
 UNDER_WAY = ("queued", "running")
 ALMOST = 0.999
+LEFTOVER_S = 3600
 
 
 @dataclass(frozen=True)
@@ -321,3 +325,19 @@ def _kill(process: "subprocess.Popen[str]") -> None:
     """Kill the process and all that it started; ended ones are fine."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def sweep_renders(folder: Path) -> None:
+    """Remove what renders left in a run when the power went.
+
+    A render that is under way has touched its folder lately, and keeps it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    """
+    for leftover in (folder / MOVIES).glob(".*"):
+        age_s = time.time() - leftover.stat().st_mtime
+        if is_temporary(leftover.name) and age_s > LEFTOVER_S:
+            shutil.rmtree(str(leftover), ignore_errors=True)

@@ -1,9 +1,9 @@
-"""Who writes a run: at most one process, and any process may ask whether one does.
+"""Who writes a run, and who records into a data folder: at most one process each.
 
 The lock is the kernel's (``flock``), so it ends with the process that holds it, however
-that ends. The writer holds the run folder, then the frames folder. Only writers touch
-the first, so that it is refused at once and only for a real second writer; whoever asks
-tries the second for an instant.
+that ends. The writer of a run holds the run folder, then the frames folder. Only
+writers touch the first, so that it is refused at once and only for a real second
+writer; whoever asks whether a run is active tries the second for an instant.
 """
 
 import contextlib
@@ -15,7 +15,40 @@ from openflexure_timelapse.errors import RunActiveError
 from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.layout import FRAMES
 
-__all__ = ["RunLock", "is_active"]
+__all__ = ["DataLock", "RunLock", "is_active"]
+
+
+class DataLock:
+    """The right to record into a data folder, from now on to `release`.
+
+    Parameters
+    ----------
+    data_folder : Path
+        Must exist.
+
+    Raises
+    ------
+    RunActiveError
+        When another process records there.
+    StorageError
+        When its file system has no locks.
+    """
+
+    def __init__(self, data_folder: Path) -> None:
+        self._held = contextlib.ExitStack()
+        try:
+            with contextlib.ExitStack() as opening:
+                _take(opening, data_folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._held = opening.pop_all()
+        except BlockingIOError as exc:
+            message = f"Another program records into {data_folder} at this moment; "
+            raise RunActiveError(message + "end it, or choose another folder.") from exc
+        except OSError as exc:
+            raise storage_error(exc, "lock", data_folder) from exc
+
+    def release(self) -> None:
+        """Give the right up; a second call is fine."""
+        self._held.close()
 
 
 class RunLock:
@@ -38,10 +71,10 @@ class RunLock:
         self._held = contextlib.ExitStack()
         try:
             with contextlib.ExitStack() as opening:
-                self._take(opening, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _take(opening, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 frames = folder / FRAMES
                 if frames.is_dir():
-                    self._take(opening, frames, fcntl.LOCK_EX)
+                    _take(opening, frames, fcntl.LOCK_EX)
                 self._held = opening.pop_all()
         except BlockingIOError as exc:
             message = f"The run {folder.name} is being written by another process; "
@@ -49,16 +82,16 @@ class RunLock:
         except OSError as exc:
             raise storage_error(exc, "lock", folder) from exc
 
-    @staticmethod
-    def _take(stack: contextlib.ExitStack, folder: Path, mode: int) -> None:
-        """Lock one folder until `stack` closes."""
-        descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
-        stack.callback(os.close, descriptor)
-        fcntl.flock(descriptor, mode)
-
     def release(self) -> None:
         """Give the right up; a second call is fine."""
         self._held.close()
+
+
+def _take(stack: contextlib.ExitStack, folder: Path, mode: int) -> None:
+    """Lock one folder until `stack` closes."""
+    descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
+    stack.callback(os.close, descriptor)
+    fcntl.flock(descriptor, mode)
 
 
 def is_active(folder: Path) -> bool:

@@ -78,6 +78,8 @@ def _remove_temporaries(store: RunStore) -> List[str]:
         times = [(store.folder / file).stat().st_mtime_ns for file in found]
     except OSError as exc:
         raise storage_error(exc, "look at", store.folder) from exc
+    # First the removal: on a full disk it makes the room that the event needs.
+    removed = remove_temporaries(store.folder)
     store.add_event(
         Event(
             wall_ns=max(times),
@@ -86,7 +88,7 @@ def _remove_temporaries(store: RunStore) -> List[str]:
             details={"files": found},
         )
     )
-    return remove_temporaries(store.folder)
+    return removed
 
 
 def _adopt_orphans(store: RunStore) -> List[str]:

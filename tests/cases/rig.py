@@ -9,7 +9,7 @@ from hardware_sim.world import Drift
 from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.frame import Event, Frame, Slot, Visit
 from openflexure_timelapse.plan import Plan, parse_plan
-from openflexure_timelapse.run_state import RunState
+from openflexure_timelapse.run_state import Phase, RunState
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
@@ -26,6 +26,11 @@ PLAN: Dict[str, Any] = {
     "keep_free_mb": 0,
     "movie": None,
 }
+
+PLACES = [
+    {"name": "left", "x": 0, "y": 0, "z": 0},
+    {"name": "right", "x": 600, "y": -300, "z": 0},
+]
 
 
 class Rig:
@@ -132,3 +137,24 @@ class Rig:
             (frame.draft.slot, frame.draft.elapsed_ns / NS_PER_S)
             for frame in self.frames()
         ]
+
+
+def later(rig: Rig, seconds: float, boot: str, **kwargs: bool) -> VirtualClock:
+    """Return the clock of a process that starts so much later."""
+    passed_ns = int(seconds * NS_PER_S)
+    same = boot == rig.clock.boot_id()
+    return VirtualClock(
+        rig.clock.wall_ns() + passed_ns,
+        boot,
+        3600,
+        start_monotonic_ns=rig.clock.monotonic_ns() + passed_ns if same else 5,
+        **kwargs,
+    )
+
+
+def left_after(tmp_path: Path, seconds: float, **plan: object) -> Rig:
+    """Return a run whose process ended so early."""
+    rig = Rig(tmp_path, **plan)
+    rig.at(seconds, rig.engine.leave)
+    assert rig.run().phase is not Phase.ENDED
+    return rig

@@ -84,7 +84,7 @@ def test_metadata_tell_the_exposure(make: Callable[[], Pair]) -> None:
 def test_a_locked_exposure_stays(make: Callable[[], Pair]) -> None:
     """After the lock each picture is exposed as the lock said."""
     camera, clock = make()
-    locked = camera.lock_exposure()["locked"]
+    locked = camera.lock_exposure()
     for _ in range(3):
         told = camera.capture(None).metadata
         assert {name: told[name] for name in locked} == locked
@@ -95,25 +95,24 @@ def test_a_lock_can_be_repeated_by_a_later_process(make: Callable[[], Pair]) -> 
     """What a lock returned freezes another camera at the same values."""
     first, _ = make()
     saved = json.loads(json.dumps(first.lock_exposure()))
-    saved["locked"]["exposure_us"] /= 2
+    saved["exposure_us"] /= 2
     later, _ = make()
-    assert later.lock_exposure(saved)["locked"] == saved["locked"]
-    told = later.capture(None).metadata
-    assert told["exposure_us"] == saved["locked"]["exposure_us"]
+    assert later.lock_exposure(saved) == saved
+    assert later.capture(None).metadata["exposure_us"] == saved["exposure_us"]
 
 
 def test_restoring_gives_exposure_back(make: Callable[[], Pair]) -> None:
     """After lock and restore a later lock finds its own values again."""
     camera, clock = make()
-    saved = camera.lock_exposure()
-    wrong = json.loads(json.dumps(saved))
-    wrong["locked"]["exposure_us"] /= 3
-    camera.lock_exposure(wrong)
-    camera.restore_exposure(wrong)
+    before = json.loads(json.dumps(camera.exposure()))
+    locked = camera.lock_exposure()
+    camera.lock_exposure({**locked, "exposure_us": locked["exposure_us"] / 3})
+    camera.restore_exposure(before)
+    assert camera.exposure() == before
     clock.wait_until(clock.monotonic_ns() + 20 * 10**9, clock.signal())
     camera.capture(None)
     found = camera.capture(None).metadata["exposure_us"]
-    assert found == pytest.approx(saved["locked"]["exposure_us"], rel=0.05)
+    assert found == pytest.approx(locked["exposure_us"], rel=0.05)
 
 
 def test_recovering_a_sound_camera_is_harmless(make: Callable[[], Pair]) -> None:

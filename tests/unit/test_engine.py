@@ -5,9 +5,17 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
-from cases.rig import INTERVAL_S, NS_PER_S, START_WALL_NS, Rig
+from cases.rig import (
+    INTERVAL_S,
+    NS_PER_S,
+    PLACES,
+    START_WALL_NS,
+    Rig,
+    later,
+    left_after,
+)
 
-from hardware_sim import Fault, VirtualClock
+from hardware_sim import Fault
 from hardware_sim.world import Drift
 from openflexure_timelapse.errors import WrongPhaseError
 from openflexure_timelapse.frame import Flag, Outcome
@@ -17,10 +25,6 @@ from openflexure_timelapse.store.verify import verify
 
 HOUR_NS = 3600 * NS_PER_S
 FIRST_VISIT_S = 0.6  # settling, and freezing the exposure
-PLACES = [
-    {"name": "left", "x": 0, "y": 0, "z": 0},
-    {"name": "right", "x": 600, "y": -300, "z": 0},
-]
 
 
 def whole_seconds(rig: Rig) -> List[int]:
@@ -425,27 +429,6 @@ def test_an_io_error_fails_the_slot_and_not_the_run(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------- restart
-
-
-def later(rig: Rig, seconds: float, boot: str, **kwargs: bool) -> VirtualClock:
-    """Return the clock of a process that starts so much later."""
-    passed_ns = int(seconds * NS_PER_S)
-    same = boot == rig.clock.boot_id()
-    return VirtualClock(
-        rig.clock.wall_ns() + passed_ns,
-        boot,
-        3600,
-        start_monotonic_ns=rig.clock.monotonic_ns() + passed_ns if same else 5,
-        **kwargs,
-    )
-
-
-def left_after(tmp_path: Path, seconds: float, **plan: object) -> Rig:
-    """Return a run whose process ended so early."""
-    rig = Rig(tmp_path, **plan)
-    rig.at(seconds, rig.engine.leave)
-    assert rig.run().phase is not Phase.ENDED
-    return rig
 
 
 @pytest.mark.parametrize("boot", ["boot-1", "boot-2"])

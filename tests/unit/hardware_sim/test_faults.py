@@ -190,9 +190,7 @@ def test_lost_steps_are_counted_but_not_made() -> None:
 def test_a_dead_lamp_is_dark() -> None:
     """The lamp's level is as before, the picture is dark."""
     microscope, _ = broken(Fault("light_off"))
-    microscope.camera.lock_exposure(
-        {"locked": {"exposure_us": 9000.0, "analogue_gain": 1.0}, "was": {"auto": True}}
-    )
+    microscope.camera.lock_exposure({"exposure_us": 9000.0, "analogue_gain": 1.0})
     assert microscope.light.level() > 0
     assert inspect(capture(microscope)).mean_grey < 8
 

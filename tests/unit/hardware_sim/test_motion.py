@@ -40,7 +40,7 @@ def test_brownian_refuses_times_before_the_start() -> None:
 
 
 def test_a_world_of_two_years_still_turns() -> None:
-    """A run that lasts longer than any experiment ends by its plan, not by the world."""
+    """However long a run lasts, the world does not end before it."""
     way = brownian(5, MANY, 730 * 86_400.0)
     assert np.var(way) == pytest.approx(730 * 86_400.0, rel=0.1)
 

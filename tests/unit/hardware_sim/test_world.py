@@ -59,9 +59,7 @@ def test_what_was_looked_at_before_changes_nothing() -> None:
                 microscope.stage.move_to(StagePosition(40, 40, z))
                 microscope.camera.preview()
             microscope.stage.move_to(StagePosition(40, 40, 40))
-        microscope.camera.lock_exposure(
-            {"locked": {**saved["locked"], "exposure_us": 9000.0}, "was": saved["was"]}
-        )
+        microscope.camera.lock_exposure({**saved, "exposure_us": 9000.0})
         clock.wait_until(600 * 10**9, clock.signal())
         jpegs.append(microscope.camera.preview().jpeg)
     assert jpegs[0] == jpegs[1]

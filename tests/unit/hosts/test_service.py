@@ -10,6 +10,7 @@ import pytest
 from hardware_sim import VirtualClock, build
 from openflexure_timelapse.errors import (
     ConfirmationError,
+    DamagedRunError,
     DiskFullError,
     InvalidPlanError,
     InvalidRecipeError,
@@ -17,12 +18,16 @@ from openflexure_timelapse.errors import (
     NotFoundError,
     OutOfReachError,
     RunActiveError,
+    StorageError,
     TimelapseError,
     WrongPhaseError,
 )
 from openflexure_timelapse.hosts.jobs import movie_frames
-from openflexure_timelapse.hosts.service import ACTIVE_MARK, Service
+from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.hosts.todo import TODO_FILE
 from openflexure_timelapse.store.disk import RealDisk
+from openflexure_timelapse.store.repair import repair
+from openflexure_timelapse.store.verify import verify
 
 START_WALL_NS = 1_795_420_800_000_000_000
 PLAN: Dict[str, Any] = {
@@ -97,7 +102,7 @@ def test_a_run_from_start_to_end(service: Service) -> None:
     assert run_id == "2026-11-23_090000_verbs"
     assert (status["phase"], status["end_reason"]) == ("ended", "completed")
     assert status["counts"] == {"captured": 3, "late": 0, "skipped": 0, "failed": 0}
-    assert not (service.library.folder(run_id).parent / ACTIVE_MARK).exists()
+    assert not (service.library.folder(run_id).parent / TODO_FILE).exists()
     jsonable(status)
 
 
@@ -344,30 +349,187 @@ def test_a_delete_needs_the_id_twice(service: Service) -> None:
     assert service.runs()["runs"] == []
 
 
-def test_an_interrupted_run_is_resumed_once(tmp_path: Path) -> None:
-    """The mark on disk leads the next process to the run, and goes with its end."""
-    first = made(tmp_path)
-    clock = first._clock
+def left(tmp_path: Path, **changes: Any) -> "tuple[Service, str]":
+    """Return a service that has left a run after 45 s, and the run's id."""
+    service = made(tmp_path)
+    clock = service._clock
     assert isinstance(clock, VirtualClock)
-    run_id = ""
 
     def leave() -> None:
-        engine = first._engine
+        engine = service._engine
         assert engine is not None
         engine.leave()
 
-    clock.call_at(clock.monotonic_ns() + 45_000_000_000, leave)
-    run_id = record(first)
-    first.close()
+    clock.call_at(clock.monotonic_ns() + 45 * NS_PER_S, leave)
+    run_id = record(service, **changes)
+    service.close()
+    return service, run_id
+
+
+def after(first: Service, tmp_path: Path) -> Service:
+    """Return the service of a later process on the same folder."""
+    clock = VirtualClock(first._clock.wall_ns() + NS_PER_S, "another boot")
+    return Service(tmp_path, build(3, "algae_growth", clock), clock, RealDisk())
+
+
+def test_an_interrupted_run_is_resumed_once(tmp_path: Path) -> None:
+    """The list on disk leads the next process to the run, and ends with it."""
+    first, run_id = left(tmp_path)
     assert first.status()["phase"] == "running"
-    second_clock = VirtualClock(clock.wall_ns() + 1_000_000_000, "another boot")
-    microscope = build(3, "algae_growth", second_clock)
-    second = Service(tmp_path, microscope, second_clock, RealDisk())
+    second = after(first, tmp_path)
     assert second.resume_interrupted() == run_id
     assert second.wait(PATIENCE_S)
     assert second.status()["counts"]["captured"] == 3
     assert second.resume_interrupted() is None
     second.close()
+
+
+def test_a_start_does_not_bury_a_run_that_waits(tmp_path: Path) -> None:
+    """Another run is refused by name until the first is resumed or given up."""
+    first, run_id = left(tmp_path)
+    second = after(first, tmp_path)
+    with pytest.raises(RunActiveError, match=run_id):
+        second.start(PLAN)
+    assert second.resume_interrupted(give_up=True) == run_id
+    assert second.wait(PATIENCE_S)
+    status = second.status()
+    assert (status["end_reason"], status["counts"]["skipped"]) == ("stopped", 1)
+    record(second)
+    second.close()
+
+
+def test_a_damaged_run_keeps_no_other_from_starting(tmp_path: Path) -> None:
+    """What cannot be read is left for a repair, and does not wait."""
+    first, run_id = left(tmp_path)
+    for file in (tmp_path / run_id).glob("run.db*"):
+        file.write_bytes(b"damaged" * 1000)
+    second = after(first, tmp_path)
+    with pytest.raises(StorageError):
+        second.resume_interrupted()
+    record(second)
+    second.close()
+
+
+def test_a_run_that_is_repaired_is_resumed(tmp_path: Path) -> None:
+    """Damage during a run ends its process, not the run."""
+    service = made(tmp_path)
+    clock = service._clock
+    assert isinstance(clock, VirtualClock)
+
+    def damaged(**_rows: Any) -> None:
+        raise DamagedRunError("the index is malformed; repair may mend it")
+
+    def damage() -> None:
+        engine = service._engine
+        assert engine is not None
+        engine._store.record = damaged  # type: ignore[method-assign]
+
+    clock.call_at(clock.monotonic_ns() + 45 * NS_PER_S, damage)
+    run_id = record(service)
+    assert service.status()["end_reason"] == "failed"
+    assert "repair" in service.status()["detail"]
+    service.close()
+    repair(tmp_path / run_id)
+    second = after(service, tmp_path)
+    assert second.resume_interrupted() == run_id
+    assert second.wait(PATIENCE_S)
+    assert second.status()["end_reason"] == "completed"
+    second.close()
+    assert verify(tmp_path / run_id).ok
+
+
+def test_two_programs_do_not_record_into_one_folder(tmp_path: Path) -> None:
+    """The second one is refused before it moves anything."""
+    first = made(tmp_path)
+    record(first)
+    second = made(tmp_path)
+    with pytest.raises(RunActiveError, match="Another program"):
+        second.start(PLAN)
+    first.close()
+    record(second)
+    second.close()
+
+
+def test_a_planned_movie_outlives_its_process(tmp_path: Path) -> None:
+    """A run whose movie was not finished is on the list until it is."""
+    movie = {"format": "gif", "width": 64}
+    first = made(tmp_path)
+    first.movies.close()  # as if the process ended before the movie began
+    run_id = record(first, movie=movie)
+    first.close()
+    second = after(first, tmp_path)
+    assert second.resume_interrupted() == run_id
+    assert second.status()["phase"] == "ended"
+    (job,) = second.movies.job_ids(run_id)
+    assert second.movies.wait(job, PATIENCE_S)["state"] == "done"
+    second.close()
+    third = after(second, tmp_path)
+    assert third.resume_interrupted() is None
+    assert [job["name"] for job in third.files(run_id)["files"]][-1] == (
+        "movies/here.gif"
+    )
+    third.close()
+
+
+def test_a_deleted_run_is_not_resumed(tmp_path: Path) -> None:
+    """Its id leaves the list with it."""
+    first, run_id = left(tmp_path)
+    second = after(first, tmp_path)
+    second.delete(run_id, run_id)
+    assert second.resume_interrupted() is None
+    record(second)
+    second.close()
+
+
+def test_a_start_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of the run is gone, its lock too, and the next start works."""
+    service = made(tmp_path)
+
+    def refuse(*_arguments: Any) -> None:
+        raise DiskFullError("no space is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service._todo, "_write", refuse)
+        with pytest.raises(DiskFullError):
+            service.start(PLAN)
+    assert service.runs()["runs"] == []
+    record(service)
+    service.close()
+
+
+def test_a_movie_can_be_cancelled_before_its_process_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancel between the queue and the process is not lost."""
+    service = made(tmp_path)
+    run_id = record(service)
+    prepare = service.movies._render
+
+    def prepare_and_cancel(job: Any) -> Any:
+        service.cancel_job(job.id)
+        return prepare(job)
+
+    monkeypatch.setattr(service.movies, "_render", prepare_and_cancel)
+    (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
+    assert service.movies.wait(job["job"], PATIENCE_S)["state"] == "cancelled"
+    service.close()
+
+
+def test_a_disk_that_takes_no_preview_still_shows_the_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking at a run needs no space."""
+    service = made(tmp_path)
+    run_id = record(service)
+
+    def refuse(*_arguments: Any) -> None:
+        raise DiskFullError("no space is left")
+
+    monkeypatch.setattr(service.library._disk, "write", refuse)
+    assert service.frame(run_id, 1, 160) == service.frame(run_id, 1)
+    service.close()
 
 
 def test_a_data_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
