@@ -185,7 +185,7 @@ class Service:
                 try:
                     self._resume(run_id, give_up=give_up)
                     found = run_id
-                except StorageError as exc:  # one damaged run keeps no other waiting
+                except StorageError as exc:  # noqa: PERF203 (it keeps no other waiting)
                     trouble = trouble or exc
         if found is None and trouble is not None:
             raise trouble

@@ -26,6 +26,7 @@ from openflexure_timelapse.store.evidence import (
 from openflexure_timelapse.store.header import HEADER_KEY
 from openflexure_timelapse.store.index import Index
 from openflexure_timelapse.store.layout import parse_frame_file
+from openflexure_timelapse.store.planned import planned
 from openflexure_timelapse.store.salvage import Salvage
 from openflexure_timelapse.store.verify import holes
 
@@ -34,10 +35,12 @@ __all__ = ["Rebuild"]
 BATCH = 200
 LOST = "no frame and no record of this slot survived"
 TOLD_BY_FRAMES = "rebuilt from the frames"
-# How late the first exposure of each position was, and of these the latest.
+PARTLY_TOLD = "{} of {} frames; rebuilt from the frames"
+# The frames of each slot. And how late the first exposure of each position was, and
+# of these the latest.
 FRAME_SLOTS = """
-SELECT slot, max(lateness) FROM (
-    SELECT slot, min(elapsed_ns - due_ns) AS lateness FROM frames
+SELECT slot, sum(number), max(lateness) FROM (
+    SELECT slot, count(*) AS number, min(elapsed_ns - due_ns) AS lateness FROM frames
     GROUP BY slot, position
 ) GROUP BY slot ORDER BY slot
 """
@@ -68,6 +71,7 @@ class Rebuild:
         self._header = header
         self._old = old
         self._index = index
+        self._planned = planned(header)
         self._aside: Dict[str, Tuple[str, Optional[str]]] = {}
         self.frames = 0
         self.adopted: List[str] = []
@@ -213,12 +217,20 @@ class Rebuild:
         with self._index.readers.borrow() as reader:
             end = reader.execute("SELECT coalesce(max(last), -1) FROM slots")
             last = end.fetchone()[0]
-            for slot, lateness_ns in reader.execute(FRAME_SLOTS).fetchall():
+            for slot, frames, lateness_ns in reader.execute(FRAME_SLOTS).fetchall():
                 if slot > last and not self._old.damage:
                     return
                 if not reader.execute(IS_COVERED, (slot, slot)).fetchone()[0]:
-                    outcome, detail = Outcome.CAPTURED, TOLD_BY_FRAMES
-                    yield Slot(slot, slot, outcome, None, detail, max(0, lateness_ns))
+                    yield self._told_slot(slot, frames, max(0, lateness_ns))
+
+    def _told_slot(self, slot: int, frames: int, lateness_ns: int) -> Slot:
+        """Return the outcome of a slot as its frames tell it."""
+        wanted = self._planned.frames_per_slot if self._planned else frames
+        if frames >= wanted:
+            outcome, detail = Outcome.CAPTURED, TOLD_BY_FRAMES
+            return Slot(slot, slot, outcome, None, detail, lateness_ns)
+        outcome, detail = Outcome.FAILED, PARTLY_TOLD.format(frames, wanted)
+        return Slot(slot, slot, outcome, Reason.STORAGE, detail, lateness_ns)
 
     def _event(self) -> Event:
         """Return the event that says what was done, now as the file system tells it."""

@@ -4,6 +4,7 @@ Frames are compared with their SHA-256, the folder with the index in both direct
 the kept totals with counted ones, and the slots with the rule that each has an outcome.
 """
 
+import json
 import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Un
 
 from openflexure_timelapse.errors import NotFoundError, StorageError
 from openflexure_timelapse.frame import Outcome
+from openflexure_timelapse.run_state import Phase
 from openflexure_timelapse.store import rows
 from openflexure_timelapse.store.disk import is_temporary
 from openflexure_timelapse.store.evidence import (
@@ -29,6 +31,7 @@ from openflexure_timelapse.store.layout import (
     parse_frame_file,
 )
 from openflexure_timelapse.store.lock import is_active
+from openflexure_timelapse.store.planned import Planned, planned
 
 __all__ = ["Progress", "VerifyReport", "holes", "verify", "wrong_counts"]
 
@@ -74,6 +77,8 @@ class VerifyReport:
         What is wrong with ``run.db`` and ``run.json``, in sentences.
     set_aside : int
         Files that an earlier repair found lost or damaged; they are not a new problem.
+    ended : bool or None
+        Whether the run's end is on record; None when the index does not tell.
     """
 
     run_id: str
@@ -90,6 +95,7 @@ class VerifyReport:
     wrong_counts: Tuple[str, ...] = ()
     damage: Tuple[str, ...] = ()
     set_aside: int = 0
+    ended: Optional[bool] = None
 
     @property
     def ok(self) -> bool:
@@ -112,6 +118,8 @@ class VerifyReport:
                 told.append(f"{sentence} ({len(found)}): {shown}{more}.")
         if self.set_aside:
             told.append(f"Set aside by an earlier repair: {self.set_aside} files.")
+        if self.ended is False and not self.active:
+            told.append("The run was interrupted and can be resumed.")
         told.append("Nothing is wrong." if self.ok else "Run repair to mend this.")
         return told
 
@@ -152,6 +160,8 @@ class _Check:
         self._newest = -1
         self._checked = self._bytes = self._aside = 0
         self._run_id: Optional[str] = None
+        self._ended: Optional[bool] = None
+        self._planned: Optional[Planned] = None
         self._index_is_sound = False
         # Files that already have their place in the report.
         self._named: Set[str] = set()
@@ -161,7 +171,8 @@ class _Check:
         """Do all of it."""
         damage: List[str] = []
         try:
-            self._run_id = read_header(self._folder)["id"]
+            header = read_header(self._folder)
+            self._run_id, self._planned = header["id"], planned(header)
         except StorageError as exc:
             damage.append(str(exc))
         if (self._folder / REPAIRED_INDEX_FILE).exists():
@@ -185,6 +196,7 @@ class _Check:
             frames_checked=self._checked,
             bytes_checked=self._bytes,
             set_aside=self._aside,
+            ended=self._ended,
             **{name: tuple(found) for name, found in self._found.items()},
         )
 
@@ -201,12 +213,26 @@ class _Check:
                         damage.append(f"{INDEX_FILE}: {said}.")
                 self._found["wrong_counts"] += wrong_counts(reader)
                 self._found["holes"] += holes(reader)
+                self._check_end(reader)
                 query = "SELECT count(*), coalesce(max(n), 0) FROM frames"
                 total, last_n = reader.execute(query).fetchone()
             finally:
                 reader.execute("ROLLBACK")
             self._check_frames(reader, total, last_n)
         self._index_is_sound = not damage
+
+    def _check_end(self, reader: sqlite3.Connection) -> None:
+        """See whether the run is over; then each slot of its plan has an outcome."""
+        row = reader.execute("SELECT value FROM meta WHERE key = 'engine'").fetchone()
+        try:
+            self._ended = json.loads(row[0])["state"]["phase"] == Phase.ENDED.value
+        except (TypeError, ValueError, KeyError):
+            return
+        slots = None if self._planned is None else self._planned.slots
+        query = "SELECT coalesce(max(last), -1) + 1 FROM slots"
+        following = reader.execute(query).fetchone()[0]
+        if self._ended and slots is not None and following < slots:
+            self._found["holes"].append((following, slots - 1))
 
     def _check_frames(
         self, reader: sqlite3.Connection, total: int, last_n: int

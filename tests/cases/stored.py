@@ -76,7 +76,7 @@ def finished_run(data_folder: Path, count: int = 6, run_id: str = RUN_ID) -> Pat
     """Return the folder of a closed run with so many frames."""
     with new_run(data_folder, run_id) as store:
         fill(store, count)
-        store.set_value("engine", {"state": {"phase": "ended"}})
+        store.set_value("engine", {"state": {"phase": "running"}})
         return store.folder
 
 

@@ -555,3 +555,35 @@ def test_no_damage_of_the_index_costs_a_frame(
     with RunStore.open_read(folder) as reader:
         assert reader.totals().next_slot >= 12
     shutil.rmtree(str(data))
+
+
+def test_an_ended_run_without_all_outcomes_is_wrong(tmp_path: Path) -> None:
+    """A run that says it is over has an outcome for each slot of its plan."""
+    folder = finished_run(tmp_path)
+    assert verify(folder).ended is False
+    assert "The run was interrupted and can be resumed." in verify(folder).lines()
+    with RunStore.open(folder, RealDisk()) as store:
+        store.set_value("engine", {"state": {"phase": "ended"}})
+    report = verify(folder)
+    assert report.ended
+    assert report.holes == ((6, 119),)
+
+
+def test_a_slot_of_too_few_frames_is_not_told_as_captured(tmp_path: Path) -> None:
+    """A repair counts the frames that the plan wants of a slot."""
+    header = {**HEADER, "plan": {**HEADER["plan"], "planes": {"count": 2, "step": 40}}}
+    with RunStore.create(tmp_path, RUN_ID, header, RealDisk()) as store:
+        for slot, planes in ((0, 2), (1, 1)):
+            for plane in range(planes):
+                store.add_frame(
+                    tiny_jpeg(2 * slot + plane), draft(slot, plane=plane), {}
+                )
+    folder = tmp_path / RUN_ID
+    (folder / "run.db").write_bytes(b"lost")
+    repair(folder)
+    with RunStore.open_read(folder) as store:
+        told = [(slot.outcome.value, slot.detail) for slot in store.slots(0, 10)]
+    assert told == [
+        ("captured", "rebuilt from the frames"),
+        ("failed", "1 of 2 frames; rebuilt from the frames"),
+    ]
