@@ -43,6 +43,7 @@ class Order:
     slots: Optional[int]
     program: str
     out: str
+    end_reason: str = ""
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:

@@ -85,12 +85,15 @@ class MovieContext:
     slots : int or None
         How many slots the movie covers, so that a gap at its end shows; None when not
         known.
+    end_reason : str
+        Why the slots after the last frame are missing; empty if none is, or unknown.
     """
 
     interval_ns: int
     um_per_pixel: Optional[float]
     position: str
     slots: Optional[int]
+    end_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,10 @@ class GapRule:
 
 
 def beats(
-    shots: Iterable[Shot[Picture]], rule: GapRule, slots: Optional[int] = None
+    shots: Iterable[Shot[Picture]],
+    rule: GapRule,
+    slots: Optional[int] = None,
+    end_reason: str = "",
 ) -> Iterator[Beat[Picture]]:
     """Yield the frames of the movie.
 
@@ -170,6 +176,8 @@ def beats(
         What stands where slots are missing.
     slots : int or None
         How many the movie covers; None: it ends with its last frame.
+    end_reason : str
+        Why those after the last frame are missing, for the label.
 
     Raises
     ------
@@ -177,7 +185,7 @@ def beats(
         When slots do not rise, or when no shot has a picture.
     """
     timeline: _Timeline[Picture] = _Timeline(rule)
-    return timeline.run(shots, slots)
+    return timeline.run(shots, slots, end_reason)
 
 
 class _Timeline(Generic[Picture]):
@@ -190,7 +198,7 @@ class _Timeline(Generic[Picture]):
         self._label_left = 0
 
     def run(
-        self, shots: Iterable[Shot[Picture]], slots: Optional[int]
+        self, shots: Iterable[Shot[Picture]], slots: Optional[int], end_reason: str
     ) -> Iterator[Beat[Picture]]:
         """Yield every beat of the movie."""
         reasons: List[str] = []
@@ -209,7 +217,10 @@ class _Timeline(Generic[Picture]):
             reasons = []
             self._before = shot
             yield self._beat("show", shot, 0)
-        for beat in self._after(max(slots or 0, last_slot + 1), reasons):
+        end = max(slots or 0, last_slot + 1)
+        if end > last_slot + 1:
+            reasons.append(end_reason)
+        for beat in self._after(end, reasons):
             yield beat
 
     def _between(
