@@ -56,9 +56,10 @@ class RenderProgress:
     state : str
         ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
     done, total : int
-        Frames of the movie that are made, and that there will be, nearly.
+        Frames of the movie that are made, and that there will be, nearly. While a
+        GIF that was too large is made again, `done` stays until it is as far again.
     fraction : float
-        0 to 1; 1 only for a finished movie.
+        0 to 1, never falling; 1 only for a finished movie.
     message : str
         What went wrong, or a remark; may be empty.
     file : str or None
@@ -240,11 +241,12 @@ class RenderJob:
         done, total = int(report["done"]), int(report["total"])
         fraction = min(ALMOST, done / max(total, 1))
         with self._lock:
+            done = max(done, self._now.done)
             self._now = replace(
                 self._now,
                 done=done,
                 total=max(done, total),
-                fraction=fraction,
+                fraction=max(fraction, self._now.fraction),
                 message=str(report["message"]),
             )
 
@@ -287,6 +289,7 @@ def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Or
         interval_ns=context.interval_ns,
         um_per_pixel=context.um_per_pixel,
         slots=context.slots,
+        end_reason=context.end_reason,
         program=program,
         out=str(out),
     )
