@@ -16,6 +16,7 @@ import numpy as np
 
 from hardware_sim.clock import VirtualClock
 from openflexure_timelapse.engine import Engine
+from openflexure_timelapse.hosts.admission import header_of
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.plan import parse_plan
 from openflexure_timelapse.ports import (
@@ -117,7 +118,7 @@ class InstantMicroscope:
 def run(plan_data: Dict[str, Any], clock: Clock, folder: Path) -> RunStore:
     """Run a plan to its end and return the store, open."""
     plan = parse_plan(plan_data)
-    header = {"plan": plan.to_json()}
+    header = header_of(plan, InstantMicroscope(), clock)
     store = RunStore.create(folder, f"run-{time.time_ns()}", header, RealDisk())
     Engine(plan, store, InstantMicroscope(), clock, RealDisk()).run()
     return store

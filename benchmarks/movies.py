@@ -186,7 +186,7 @@ def ours(paths: List[Path], out: Path, **recipe: object) -> None:
         MovieFrame(str(path), slot, slot * INTERVAL_NS, slot * INTERVAL_NS, 0)
         for slot, path in enumerate(paths)
     )
-    context = MovieContext(INTERVAL_NS, 0.21, "here", len(paths))
+    context = MovieContext(INTERVAL_NS, INTERVAL_NS, 0.21, "here", len(paths))
     job = RenderJob(frames, len(paths), Recipe(**recipe), context, str(out))
     job.start()
     ended = job.wait()

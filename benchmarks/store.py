@@ -35,7 +35,12 @@ WARM_UP = 160
 BATCH = 5000
 INTERVAL_NS = 30_000_000_000
 START_NS = 1_795_419_029_000_000_000
-HEADER = {"plan": {"name": "benchmark", "interval_s": 30.0}}
+HEADER = {
+    "plan": {"name": "benchmark", "interval_s": 30.0},
+    "created": "2026-11-23T08:30:29+01:00",
+    "microscope": {},
+    "camera": {"model": "none", "simulated": True, "um_per_pixel": None},
+}
 STATE = {
     "stage": {"position": {"x": 1, "y": 2, "z": 3}},
     "camera": {"board": "x" * 800},

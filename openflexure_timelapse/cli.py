@@ -4,25 +4,29 @@ Exit codes: 0 done, 1 failed, 2 wrong use. An error is one sentence on standard 
 """
 
 import argparse
-import json
+import contextlib
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.arguments import Commands, parser
 from openflexure_timelapse.console.doctor import examine
+from openflexure_timelapse.console.plan_file import read_plan
 from openflexure_timelapse.console.printing import (
     Printer,
     key_values,
     nice_bytes,
     nice_seconds,
     outcome_words,
+    reason_lines,
 )
 from openflexure_timelapse.errors import (
-    InvalidPlanError,
     InvalidRequestError,
     NotFoundError,
     TimelapseError,
@@ -30,7 +34,8 @@ from openflexure_timelapse.errors import (
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
-from openflexure_timelapse.plan import parse_plan
+from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.plan import check_start, parse_plan
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.repair import repair
@@ -55,10 +60,33 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     options = parser(COMMANDS).parse_args(arguments)
     printer = Printer(as_json=options.json)
     try:
-        return int(options.command(options, printer))
+        code = int(options.command(options, printer))
+        sys.stdout.flush()
     except TimelapseError as exc:
-        print(f"openflexure-timelapse: {exc}", file=sys.stderr)  # noqa: T201 (it is the output)
+        _complain(str(exc))
         return exc.exit_code
+    except BrokenPipeError:  # whoever read the output has had enough
+        _drop_output()
+        return 1
+    except OSError as exc:
+        _drop_output()
+        where = "write the output" if exc.filename is None else f"use {exc.filename}"
+        _complain(f"Cannot {where} ({exc.strerror}); choose another place.")
+        return 1
+    return code
+
+
+def _complain(sentence: str) -> None:
+    """Print an error."""
+    print(f"openflexure-timelapse: {sentence}", file=sys.stderr)  # noqa: T201 (it is the output)
+
+
+def _drop_output() -> None:
+    """Send what is still to be printed nowhere, or Python complains as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 # ------------------------------------------------------------------------- simulation
@@ -71,7 +99,13 @@ def _simulated_service(
 
     A run that is resumed goes on in the same world, in which time has passed.
     """
-    from hardware_sim.session import simulate  # noqa: PLC0415 (only for commands that simulate)
+    from hardware_sim.scenes import SCENES  # noqa: PLC0415 (only for commands that simulate)
+    from hardware_sim.session import simulate  # noqa: PLC0415 (as above)
+
+    for name in scene.split("+"):
+        if name not in SCENES:
+            told = f"There is no scene {name!r}; the scenes are {', '.join(SCENES)}, "
+            raise InvalidRequestError(told + "and they may be joined with +.")
 
     microscope, clock = simulate(
         scene=scene, seed=seed, speed=speed, inner=RealClock(), data_folder=data_folder
@@ -88,29 +122,39 @@ def _demo(options: argparse.Namespace, printer: Printer) -> int:
 
     service = _simulated_service(options.out, DEMO_SCENE, DEMO_SEED, None)
     printer.say(
-        "[bold]A simulated OpenFlexure Microscope[/] films dividing algae and swimming "
-        "cells:\ntwo positions, 120 time points over ten hours, autofocus every tenth."
+        "films dividing algae and swimming cells:\n"
+        "two positions, 120 time points over ten hours, autofocus every tenth.",
+        label="A simulated OpenFlexure Microscope",
     )
+    if service.resume_interrupted(give_up=True) is not None:
+        printer.say("An earlier demo was cut off; it ends where it was.")
+        service.wait()
+        for job in service.jobs()["jobs"]:
+            service.cancel_job(job["job"])
     started = service.start(DEMO_PLAN)
     return _finish_recording(service, started["run"], printer, DEMO_GIF)
 
 
 def _record(options: argparse.Namespace, printer: Printer) -> int:
     """Record a plan, or go on with an interrupted run."""
-    if options.resume == (options.plan is not None):
-        raise InvalidRequestError("Give a PLAN to start, or --resume to go on.")
-    plan = None if options.resume else _read_plan(options.plan)
+    if (options.plan is not None) + options.resume + options.give_up != 1:
+        told = "Give a PLAN to start, --resume to go on with an interrupted run, "
+        raise InvalidRequestError(told + "or --give-up to end one.")
+    plan = None if options.plan is None else read_plan(options.plan)
+    if plan is None and not runs_to_do(options.out):
+        told = f"There is no interrupted run in {options.out}; "
+        raise NotFoundError(told + "start one with: record PLAN --out DIR.")
     service = _simulated_service(
         options.out, options.scene, options.seed, options.speed
     )
-    if plan is not None:
-        run_id: Optional[str] = service.start(plan)["run"]
-    else:
-        run_id = service.resume_interrupted()
-    if run_id is None:
+    try:
+        if plan is not None:
+            run_id = service.start(plan)["run"]
+        else:
+            run_id = service.resume_interrupted(give_up=options.give_up) or ""
+    except TimelapseError:
         service.close()
-        told = f"There is no interrupted run in {options.out}; "
-        raise NotFoundError(told + "start one with: record PLAN --out DIR.")
+        raise
     return _finish_recording(service, run_id, printer)
 
 
@@ -127,29 +171,46 @@ def _finish_recording(
     finally:
         service.close()
     status = told["status"]
-    printer.outcomes(status["counts"])
-    for warning in (*status["warnings"], *told["problems"]):
-        printer.say(f"[yellow]{warning}[/]")
+    _print_outcomes(printer, status["counts"], told["reasons"])
+    for warning in status["warnings"]:
+        printer.say(warning, style="yellow")
     if told["left"]:
+        out = shlex.quote(str(Path(told["folder"]).parent))
         printer.say(
             f"Left as it is in {told['folder']}; go on with: openflexure-timelapse "
-            f"record --resume --out {Path(told['folder']).parent}"
+            f"record --resume --out {out}"
         )
     else:
         printer.say(f"Frames and tables: {told['folder']}")
-    for movie in told["movies"]:
-        printer.say(f"[bold green]Movie:[/] {movie}")
+    _print_movies(printer, told)
     printer.result(told)
     failed = told["left"] or told["problems"] or status["end_reason"] == "failed"
     if status["detail"]:
-        print(f"openflexure-timelapse: {status['detail']}", file=sys.stderr)  # noqa: T201 (it is the output)
+        _complain(status["detail"])
     return 1 if failed else 0
+
+
+def _print_outcomes(printer: Printer, counts: Any, reasons: Any) -> None:
+    """Print how the slots ended, and why some have no frame."""
+    printer.outcomes(counts)
+    for line in reason_lines(reasons):
+        printer.say(line)
+
+
+def _print_movies(printer: Printer, told: Dict[str, Any]) -> None:
+    """Print which movies were made, what is to be said of them, and which were not."""
+    for movie in told["movies"]:
+        printer.say(movie, label="Movie:")
+    for remark in told["remarks"]:
+        printer.say(remark, style="yellow")
+    for problem in told["problems"]:
+        _complain(problem)
 
 
 def _plan_check(options: argparse.Namespace, printer: Printer) -> int:
     """Check a plan and print what it would take."""
-    data = _read_plan(options.plan)
-    plan = parse_plan(data)
+    plan = parse_plan(read_plan(options.plan))
+    check_start(plan, RealClock().wall_ns())
     slots = grid_of(plan).slots
     per_slot = len(plan.position_names()) * plan.planes.count
     end_ns = grid_of(plan).end_ns
@@ -172,7 +233,7 @@ def _plan_check(options: argparse.Namespace, printer: Printer) -> int:
 
 def _plan_convert(options: argparse.Namespace, _: Printer) -> int:
     """Turn a plan into a useq-schema MDASequence, or one into a plan."""
-    data = _read_plan(options.plan)
+    data = read_plan(options.plan)
     if options.to == "useq":
         converted = to_useq(parse_plan(data), tuple(options.step_um))
     else:
@@ -187,13 +248,13 @@ def _runs(options: argparse.Namespace, printer: Printer) -> int:
     found = library.runs(options.after, options.limit)
     printer.result(found)
     table = Table(title=f"Runs in {options.data}", title_justify="left")
-    table.add_column("run", no_wrap=True, overflow="fold")
-    table.add_column("frames", justify="right")
-    table.add_column("size", justify="right")
-    table.add_column("slots")
+    table.add_column("run", overflow="fold")
+    table.add_column("frames", justify="right", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("slots", overflow="fold")
     for run in found["runs"]:
         if run["problem"]:
-            table.add_row(run["run"], "", "", f"[red]{run['problem']}[/]")
+            table.add_row(run["run"], "", "", Text(run["problem"], "red"))
             continue
         active = " (active)" if run["active"] else ""
         counts, size = outcome_words(run["counts"]), nice_bytes(run["bytes"])
@@ -205,7 +266,7 @@ def _runs(options: argparse.Namespace, printer: Printer) -> int:
 def _show(options: argparse.Namespace, printer: Printer) -> int:
     """Show one run."""
     library, run_id = _library_of(options.run)
-    run = library.run(run_id)
+    run = {**library.run(run_id), "reasons": library.reasons(run_id)}
     printer.result(run)
     state = run["state"] or {}
     shown = {
@@ -220,7 +281,7 @@ def _show(options: argparse.Namespace, printer: Printer) -> int:
         "movies": ", ".join(run["movies"]) or "none",
     }
     printer.table(key_values(run["name"], shown))
-    printer.outcomes(run["counts"])
+    _print_outcomes(printer, run["counts"], run["reasons"])
     return 0
 
 
@@ -253,10 +314,7 @@ def _movie(options: argparse.Namespace, printer: Printer) -> int:
     library, run_id = _library_of(options.run)
     told = recording.make_movies(library, run_id, _recipe(options), printer)
     printer.result(told)
-    for movie in told["movies"]:
-        printer.say(f"[bold green]Movie:[/] {movie}")
-    for problem in told["problems"]:
-        print(f"openflexure-timelapse: {problem}", file=sys.stderr)  # noqa: T201 (it is the output)
+    _print_movies(printer, told)
     return 1 if told["problems"] else 0
 
 
@@ -270,27 +328,13 @@ def _doctor(options: argparse.Namespace, printer: Printer) -> int:
     table.add_column(overflow="fold")
     for finding in findings:
         colour = LEVEL_COLOURS[finding.level]
-        table.add_row(f"[{colour}]{finding.level}[/]", finding.topic, finding.detail)
+        level = Text(finding.level, colour)
+        table.add_row(level, finding.topic, finding.detail)
     printer.table(table)
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
 # -------------------------------------------------------------------------- arguments
-
-
-def _read_plan(path: Path) -> Dict[str, Any]:
-    """Read a plan's JSON."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        told = f"The plan {path} cannot be read ({exc.strerror}); check its name."
-        raise NotFoundError(told) from exc
-    except ValueError as exc:
-        told = f"The plan {path} is not JSON: {exc}; compare it with the README's."
-        raise InvalidPlanError(told) from exc
-    if not isinstance(data, dict):
-        raise InvalidPlanError(f"The plan {path} must be a JSON object, {{...}}.")
-    return data
 
 
 def _recipe(options: argparse.Namespace) -> Dict[str, Any]:

@@ -165,4 +165,4 @@ class RenderCancelledError(RenderError):
 
 
 class FfmpegMissingError(RenderError):
-    """Neither ``imageio-ffmpeg`` nor the PATH offers an ffmpeg program."""
+    """Neither ``imageio-ffmpeg`` nor the PATH offers an ffmpeg that can be used."""

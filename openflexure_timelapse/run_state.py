@@ -303,6 +303,8 @@ class RunStatus:
         None when it does not before the run ends, or when that is not known.
     warnings : tuple of str
         Sentences for people, the newest last.
+    rows_waiting : int
+        Rows of the run's record that the disk has refused so far; they wait in memory.
     movie_jobs : tuple of str
         Ids of the jobs that make this run's movies.
     detail : str
@@ -324,6 +326,7 @@ class RunStatus:
     bytes_free: Optional[int] = None
     disk_full_at: Optional[str] = None
     warnings: Tuple[str, ...] = ()
+    rows_waiting: int = 0
     movie_jobs: Tuple[str, ...] = ()
     detail: str = ""
 
@@ -363,6 +366,7 @@ class RunStatus:
             "bytes_free": self.bytes_free,
             "disk_full_at": self.disk_full_at,
             "warnings": list(self.warnings),
+            "rows_waiting": self.rows_waiting,
             "movie_jobs": list(self.movie_jobs),
             "detail": self.detail,
         }

@@ -54,6 +54,7 @@ class StatusBoard:
         self._lateness = LatenessMeter()
         self._warnings: Dict[str, str] = {}
         self._rejected = 0
+        self._rows_waiting = 0
         self._detail = ""
         self._forecast: Optional[Forecast] = None
         self._totals = store.totals()
@@ -91,6 +92,7 @@ class StatusBoard:
     def see_waiting(self, waiting_rows: int) -> None:
         """Take note of how many rows the disk has refused so far."""
         with self._lock:
+            self._rows_waiting = waiting_rows
             self._warnings.pop("storage", None)
             if waiting_rows:
                 told = f"The disk has refused {waiting_rows} rows of the run's record; "
@@ -154,6 +156,7 @@ class StatusBoard:
                 bytes_free=free_bytes,
                 disk_full_at=full_at,
                 warnings=tuple(warnings.values()),
+                rows_waiting=self._rows_waiting,
                 detail=self._detail,
             )
 

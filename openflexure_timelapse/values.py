@@ -56,7 +56,8 @@ class CameraInfo:
     simulated : bool
         True when no photon was involved; every frame then says so in its metadata.
     modes : mapping of str to (int, int)
-        Capture modes with their width and height in pixels, the default one first.
+        Capture modes with their width and height in pixels, the default one first. All
+        of them show the same field.
     um_per_pixel : float or None
         At the default mode; None when not calibrated.
     typical_frame_bytes : int
@@ -77,6 +78,19 @@ class CameraInfo:
     image_shift_per_step: Optional[Tuple[Tuple[float, float], Tuple[float, float]]] = (
         None
     )
+
+    def scale_of(self, mode: Optional[str]) -> Optional[float]:
+        """Return the micrometres per pixel in a mode; None when not calibrated.
+
+        Parameters
+        ----------
+        mode : str or None
+            One of `modes`; None for the default one.
+        """
+        if self.um_per_pixel is None or mode is None:
+            return self.um_per_pixel
+        default_width, _ = next(iter(self.modes.values()))
+        return self.um_per_pixel * default_width / self.modes[mode][0]
 
 
 @dataclass(frozen=True)

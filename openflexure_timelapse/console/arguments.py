@@ -93,6 +93,7 @@ def _add_record(record: argparse.ArgumentParser) -> None:
     """Add the arguments of ``record``."""
     record.add_argument("plan", type=Path, nargs="?", metavar="PLAN", help="JSON file")
     record.add_argument("--resume", action="store_true", help="go on after a cut")
+    record.add_argument("--give-up", action="store_true", help="end an interrupted run")
     record.add_argument("--out", type=Path, required=True, metavar="DIR")
     record.add_argument("--microscope", choices=["sim"], default="sim")
     record.add_argument("--scene", default="algae_growth", help="of the simulator")

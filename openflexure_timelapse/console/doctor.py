@@ -15,7 +15,7 @@ from openflexure_timelapse.console.printing import nice_bytes
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
-from openflexure_timelapse.store.disk import RealDisk
+from openflexure_timelapse.store.disk import RealDisk, storage_error
 
 __all__ = ["Finding", "examine"]
 
@@ -74,8 +74,11 @@ def _look(topic: str, check: Callable[[Path], Finding], data_folder: Path) -> Fi
     """Make one check; what it raises is its finding."""
     try:
         return check(data_folder)
-    except (TimelapseError, OSError, subprocess.SubprocessError) as exc:
+    except TimelapseError as exc:
         return Finding(topic, "bad", str(exc))
+    except OSError as exc:
+        told = storage_error(exc, "write to", data_folder)
+        return Finding(topic, "bad", str(told))
 
 
 def _python(_: Path) -> Finding:
@@ -128,13 +131,20 @@ def _writing(data_folder: Path) -> Finding:
 def _ffmpeg(_: Path) -> Finding:
     """Look for ffmpeg and its H.264 encoder."""
     program = find_ffmpeg()
-    done = subprocess.run(  # noqa: S603 (a program that we found, with fixed arguments)
-        [program, "-hide_banner", "-encoders"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        timeout=FFMPEG_TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 (a program that we found, with fixed arguments)
+            [program, "-hide_banner", "-encoders"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=FFMPEG_TIMEOUT_S,
+            check=False,
+        )
+    except OSError as exc:
+        told = f"{program} cannot be started ({exc.strerror}); "
+        return Finding("ffmpeg", "bad", told + "install Debian's ffmpeg package")
+    except subprocess.TimeoutExpired:
+        told = f"{program} gives no answer within {FFMPEG_TIMEOUT_S} s; "
+        return Finding("ffmpeg", "bad", told + "install Debian's ffmpeg package")
     name = shutil.which(program) or program
     if b"libx264" not in done.stdout:
         told = f"{name} has no libx264; install Debian's ffmpeg package"

@@ -1,7 +1,7 @@
 """How the command line looks: tables, progress, and JSON for scripts."""
 
 import json
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 __all__ = [
     "Printer",
@@ -20,6 +21,7 @@ __all__ = [
     "nice_bytes",
     "nice_seconds",
     "outcome_words",
+    "reason_lines",
     "run_note",
 ]
 
@@ -28,6 +30,21 @@ OUTCOME_COLOURS = {
     "late": "yellow",
     "skipped": "blue",
     "failed": "red",
+}
+# What the values of `Reason` mean.
+REASONS = {
+    "overdue": "the slots before took too long",
+    "paused": "the run was paused",
+    "disk_full": "the disk was full",
+    "interrupted": "the program was not running",
+    "busy": "somebody else used the microscope",
+    "timeout": "the microscope did not answer in time",
+    "hardware": "the microscope failed",
+    "stage": "the stage could not go there",
+    "incomplete_image": "the camera gave no whole image",
+    "storage": "the frame could not be stored",
+    "stopped": "the run was stopped",
+    "run_failed": "the run had failed",
 }
 UNITS = ("B", "kB", "MB", "GB", "TB")
 STEP = 1000.0
@@ -38,6 +55,9 @@ S_PER_HOUR = 3600
 class Printer:
     """Prints for a person, or one JSON document for a script.
 
+    Text is printed as it is: a name such as ``Pond [/red]`` is no markup. Colours come
+    from styles and from `rich.text.Text` alone.
+
     Parameters
     ----------
     as_json : bool
@@ -46,11 +66,14 @@ class Printer:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console(highlight=False, quiet=as_json, soft_wrap=True)
+        self.console = Console(
+            highlight=False, markup=False, emoji=False, quiet=as_json, soft_wrap=True
+        )
 
-    def say(self, text: str) -> None:
-        """Print a line for a person; markup in square brackets is rich's."""
-        self.console.print(text)
+    def say(self, text: str, *, label: str = "", style: str = "") -> None:
+        """Print a line for a person, after a bright label if there is one."""
+        line = Text(f"{label} ", "bold green") if label else Text()
+        self.console.print(line.append(text, style))
 
     def result(self, data: Mapping[str, Any]) -> None:
         """Print the command's result for a script."""
@@ -59,7 +82,7 @@ class Printer:
 
     def table(self, table: Table) -> None:
         """Print a table for a person."""
-        self.console.print(table)
+        self.console.print(table, soft_wrap=False)
 
     def outcomes(self, counts: Mapping[str, int]) -> None:
         """Print how many slots had each outcome."""
@@ -69,15 +92,15 @@ class Printer:
         cells = []
         for name, colour in OUTCOME_COLOURS.items():
             number = counts.get(name, 0)
-            cells.append(f"[{colour}]{number}[/]" if number else "0")
+            cells.append(Text(str(number), colour if number else ""))
         table.add_row(*cells)
-        self.console.print(table)
+        self.table(table)
 
     def progress(self) -> Progress:
         """Return a progress display, to be used in a ``with`` block."""
         return Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
@@ -87,18 +110,33 @@ class Printer:
         )
 
 
-def outcome_words(counts: Mapping[str, int]) -> str:
+def outcome_words(counts: Mapping[str, int]) -> Text:
     """Return the outcomes that occurred: ``118 captured, 2 late``, coloured."""
-    return ", ".join(
-        f"[{colour}]{counts[name]} {name}[/]"
+    return Text(", ").join(
+        Text(f"{counts[name]} {name}", colour)
         for name, colour in OUTCOME_COLOURS.items()
         if counts[name]
     )
 
 
+def reason_lines(reasons: Sequence[Mapping[str, Any]]) -> List[str]:
+    """Return a sentence for each outcome that has a reason.
+
+    Parameters
+    ----------
+    reasons : sequence of mapping
+        As `Library.reasons` returns them.
+    """
+    return [
+        f"{item['slots']} {'slot' if item['slots'] == 1 else 'slots'} "
+        f"{item['outcome']}: {REASONS.get(item['reason'], item['reason'])}"
+        for item in reasons
+    ]
+
+
 def run_note(status: Mapping[str, Any]) -> str:
-    """Return what stands behind the bar while a run is under way."""
-    parts = [outcome_words(status["counts"])]
+    """Return what stands behind the bar while a run is under way, as markup."""
+    parts = [outcome_words(status["counts"]).markup]
     due_in_s: Optional[float] = status["next_due_in_s"]
     if status["phase"] in ("waiting", "paused"):
         parts.append(str(status["phase"]))

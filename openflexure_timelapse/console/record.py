@@ -1,10 +1,12 @@
 """Recording in the foreground: start or resume, show progress, wait for the movies."""
 
 import contextlib
+import shlex
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from rich.progress import Progress, TaskID
 
@@ -17,6 +19,8 @@ from openflexure_timelapse.recipe import parse_recipe
 __all__ = ["follow", "interruptible", "make_movies"]
 
 LOOK_S = 0.1
+ROOM_S = 15.0
+"""How long a run that has ended may wait for room on the disk before it is left."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -54,31 +58,47 @@ def follow(
     printer : Printer
         Shows it.
     interrupted : threading.Event
-        Set by Ctrl-C: the run is then left as it is, to be resumed.
+        Set by Ctrl-C: the run is then left as it is, to be resumed. Set here when the
+        disk has no room for the run's end.
     extra_movie : mapping or None
         A recipe besides the plan's own.
 
     Returns
     -------
     dict
-        JSON-able: the last status, the folder, the movies, and whether it was left.
+        JSON-able: the last status, the folder, why slots have no frame, the movies with
+        their remarks and problems, and whether the run was left.
     """
-    ended: Dict[str, Any] = {"movies": [], "problems": []}
+    ended: Dict[str, Any] = {"movies": [], "remarks": [], "problems": []}
     with printer.progress() as progress:
         bar = progress.add_task("Recording", total=None, note="")
+        waited_s = 0.0
         while not service.wait(LOOK_S) and not interrupted.is_set():
-            _show(progress, bar, service.status())
-        left = interrupted.is_set()
-        if left:
+            status = service.status()
+            _show(progress, bar, status)
+            is_stuck = status["phase"] == "finishing" and status["rows_waiting"] > 0
+            waited_s = waited_s + LOOK_S if is_stuck else 0.0
+            if waited_s > ROOM_S:
+                interrupted.set()
+        if interrupted.is_set():
             service.close()
         status = service.status()
+        left = interrupted.is_set() and status["phase"] != "ended"
         _show(progress, bar, status)
         if not left:
             if extra_movie is not None and status["last_frame"] is not None:
                 service.make_movie(run_id, extra_movie)
-            ended = _watch(service.library, service.movies, run_id, progress)
-    folder = str(service.library.folder(run_id))
-    return {"run": run_id, "folder": folder, "left": left, "status": status, **ended}
+            ended = _watch(
+                service.library, service.movies, run_id, progress, interrupted
+            )
+    return {
+        "run": run_id,
+        "folder": str(service.library.folder(run_id)),
+        "left": left,
+        "status": status,
+        "reasons": service.library.reasons(run_id),
+        **ended,
+    }
 
 
 def make_movies(
@@ -89,7 +109,8 @@ def make_movies(
     Returns
     -------
     dict
-        JSON-able: the paths of the movies, and what went wrong with others.
+        JSON-able: the paths of the movies, remarks on them, and what went wrong with
+        others.
 
     Raises
     ------
@@ -110,7 +131,7 @@ def _watch(
     movies: MovieJobs,
     run_id: str,
     progress: Progress,
-    interrupted: Optional[threading.Event] = None,
+    interrupted: threading.Event,
 ) -> Dict[str, Any]:
     """Show the run's movies being made until all of them have ended."""
     ended = [
@@ -118,24 +139,55 @@ def _watch(
         for job_id in movies.job_ids(run_id)
     ]
     folder = library.folder(run_id)
+    done = [job for job in ended if job["state"] == "done"]
     return {
-        "movies": [str(folder / job["file"]) for job in ended if job["file"]],
-        "problems": [job["message"] for job in ended if job["state"] != "done"],
+        "movies": [str(folder / job["file"]) for job in done],
+        "remarks": [
+            f"{Path(job['file']).name}: {job['message']}"
+            for job in done
+            if job["message"]
+        ],
+        "problems": [_problem(job, folder) for job in ended if job["state"] != "done"],
     }
+
+
+def _problem(job: Mapping[str, Any], folder: Path) -> str:
+    """Return why a movie is not there; for a cancelled one, how to make it."""
+    if job["state"] != "cancelled":
+        return str(job["message"])
+    told = f"The {_kind(job)} of {job['position']} was not made; make it with: "
+    return told + " ".join(map(shlex.quote, _command(job, folder)))
+
+
+def _command(job: Mapping[str, Any], folder: Path) -> List[str]:
+    """Return the command that makes the movie of a job."""
+    words = ["openflexure-timelapse", "movie", str(folder)]
+    recipe = {**job["recipe"], "position": job["position"]}
+    for name, value in recipe.items():
+        option = name.replace("_", "-")
+        if value is False:
+            words.append(f"--no-{option}")
+        elif value is not True:
+            words.append(f"--{option}={value}")
+    return words
+
+
+def _kind(job: Mapping[str, Any]) -> str:
+    """Return the format of a job's movie, as people write it."""
+    return str(job["recipe"].get("format", "mp4")).upper()
 
 
 def _movie(
     movies: MovieJobs,
     job_id: str,
     progress: Progress,
-    interrupted: Optional[threading.Event],
+    interrupted: threading.Event,
 ) -> Dict[str, Any]:
     """Show one movie being made."""
     job = movies.wait(job_id, 0)
-    kind = job["recipe"].get("format", "mp4").upper()
-    bar = progress.add_task(f"{kind} of {job['position']}", total=None, note="")
+    bar = progress.add_task(f"{_kind(job)} of {job['position']}", total=None, note="")
     while job["state"] in ("queued", "running"):
-        if interrupted is not None and interrupted.is_set():
+        if interrupted.is_set():
             movies.cancel(job_id)
         job = movies.wait(job_id, LOOK_S)
         progress.update(bar, completed=job["done"], total=job["total"] or None)

@@ -85,7 +85,7 @@ def header_of(plan: Plan, microscope: Microscope, clock: Clock) -> Dict[str, Any
         "camera": {
             "model": camera.model,
             "simulated": camera.simulated,
-            "um_per_pixel": camera.um_per_pixel,
+            "um_per_pixel": camera.scale_of(plan.camera_mode),
         },
         "stage": {
             "model": stage.model,

@@ -281,15 +281,18 @@ class MovieJobs:
                 plane = job.recipe.plane
             count = store.count_frames(job.position, plane)
             scale = store.header["camera"]["um_per_pixel"]
-            slots = _slots_until_stopped(store)
+            slots, end_reason = _covered(store)
         if count == 0:
             told = f"{job.run_id} has no frames of {job.position!r}, plane {plane}; "
             raise RenderError(told + "choose another position or plane.")
+        grid = grid_of(plan)
         context = MovieContext(
-            interval_ns=grid_of(plan).interval_at(0),
+            interval_ns=grid.interval_at(0),
+            last_interval_ns=grid.interval_at(max(0, slots - 1)),
             um_per_pixel=scale,
             position=job.position if plan.positions else "",
             slots=slots,
+            end_reason=end_reason,
         )
         out_path = self._free_name(job)
         frames = movie_frames(self._library, job.run_id, job.position, plane)
@@ -330,13 +333,18 @@ def movie_frames(
             )
 
 
-def _slots_until_stopped(store: RunStore) -> int:
-    """Return how many slots a movie covers: what a person gave up is no gap."""
+def _covered(store: RunStore) -> "tuple[int, str]":
+    """Return how many slots a movie covers, and why the last one has no frame.
+
+    What a person gave up is no gap; the movie ends where the run was stopped.
+    """
     decided = store.totals().next_slot
     last = store.slot_at(decided - 1)
-    if last is not None and last.reason is Reason.STOPPED:
-        return last.first
-    return decided
+    if last is None or last.reason is None:
+        return decided, ""
+    if last.reason is Reason.STOPPED:
+        return last.first, ""
+    return decided, last.reason.value
 
 
 def _gap_reason(store: RunStore, before: int) -> str:

@@ -134,6 +134,16 @@ class Library:
             page = store.slots(after, _checked_limit(limit))
         return {"slots": [_plain(slot) for slot in page]}
 
+    def reasons(self, run_id: str) -> List[Dict[str, Any]]:
+        """Return how many slots ended in which outcome for which reason.
+
+        Walks all outcomes of the run: for a report at its end, not for a list.
+        """
+        with self.open_read(run_id) as store:
+            counts = store.reason_counts()
+        names = ("outcome", "reason", "slots")
+        return [dict(zip(names, count)) for count in counts]
+
     def frame(self, run_id: str, n: int, width: Optional[int] = None) -> Path:
         """Return the file of frame `n`, or of a smaller picture of it.
 

@@ -24,14 +24,19 @@ from openflexure_timelapse.movie.filters import (
     scale_bar_sprite,
     text_size_px,
     timestamp_text,
+    whole_pill,
 )
 from openflexure_timelapse.movie.timeline import Beat
 
-__all__ = ["Composer", "Style"]
+__all__ = ["Composer", "Style", "is_tiny"]
 
 GAP_COLOUR: Colour = (110, 205, 255)
 TITLE_SCALE = 1.15
 MARGIN_PER_TEXT = 0.7
+# A smaller picture would be buried under what is written in it.
+SMALLEST_WRITTEN: Size = (100, 60)
+LOWEST_TITLED = 100
+HIGHEST_CLOCKS = 1 / 3  # of the height of the picture
 TENTHS_BELOW_NS = 1_000_000_000
 
 
@@ -68,8 +73,17 @@ class Style:
         return bool(self.title) or clocks or self.um_per_pixel is not None
 
 
+def is_tiny(canvas: Size) -> bool:
+    """Tell whether a movie is so small that only gap labels are written, if any."""
+    return canvas[0] < SMALLEST_WRITTEN[0] or canvas[1] < SMALLEST_WRITTEN[1]
+
+
 class Composer:
     """Makes the frames of one movie.
+
+    The clocks are written whole or not at all: where they do not fit, the date goes
+    first, then the time of day, then the elapsed time. A time of day that cannot be
+    believed never stands without saying so.
 
     Parameters
     ----------
@@ -85,14 +99,15 @@ class Composer:
         self._text_px = text_size_px(canvas)
         self._margin = max(3, round(MARGIN_PER_TEXT * self._text_px))
         self._widest = canvas[0] - 2 * self._margin
+        self._tiny = is_tiny(canvas)
         self._bar: Optional[Sprite] = None
-        if style.um_per_pixel is not None:
+        if style.um_per_pixel is not None and not self._tiny:
             content = content_size(style.frame, canvas)
             um_per_pixel = style.um_per_pixel * self._shrunk(content)
             bar = scale_bar(um_per_pixel, content[0])
             self._bar = scale_bar_sprite(bar, self._text_px)
         self._title: Optional[Sprite] = None
-        if style.title:
+        if style.title and not self._tiny and canvas[1] >= LOWEST_TITLED:
             size = round(TITLE_SCALE * self._text_px)
             self._title = pill(style.title, size, self._widest)
 
@@ -124,7 +139,8 @@ class Composer:
             made = fit(picture, self.canvas)
             if np.shares_memory(made, picture):
                 made = made.copy()
-        self._write_clocks(made, beat)
+        if not self._tiny:
+            self._write_clocks(made, beat)
         if self._bar is not None and frame == self._style.frame:
             x = self.canvas[0] - self._margin - self._bar.size[0]
             blend(made, self._bar, max(0, x), self._bottom(self._bar))
@@ -138,45 +154,61 @@ class Composer:
         """Return the y at which a sprite stands on the bottom margin."""
         return max(0, self.canvas[1] - self._margin - sprite.size[1])
 
-    def _clock_texts(self, beat: Beat[Any]) -> List[str]:
-        """Return what the clocks say."""
-        tenths = self._style.interval_ns < TENTHS_BELOW_NS
-        texts = []
-        if self._style.elapsed_time:
-            texts.append(elapsed_text(beat.elapsed_ns, tenths=tenths))
-        if self._style.timestamp:
-            texts.append(
-                timestamp_text(
-                    beat.wall_ns,
-                    beat.utc_offset_s,
-                    tenths=tenths,
-                    trusted=beat.clock_trusted,
-                )
+    def _clock_texts(self, beat: Beat[Any]) -> List[List[str]]:
+        """Return what the clocks say: all of it first, then less and less."""
+        style = self._style
+        tenths = style.interval_ns < TENTHS_BELOW_NS
+        elapsed = []
+        if style.elapsed_time:
+            elapsed.append(elapsed_text(beat.elapsed_ns, tenths=tenths))
+        choices = [elapsed]
+        for dated in (False, True) if style.timestamp else ():
+            told = timestamp_text(
+                beat.wall_ns,
+                beat.utc_offset_s,
+                tenths=tenths,
+                trusted=beat.clock_trusted,
+                dated=dated,
             )
-        return texts
+            choices.insert(0, [*elapsed, told])
+        return [choice for choice in choices if choice]
+
+    def _clock_lines(self, beat: Beat[Any], room: int) -> List[Sprite]:
+        """Return the lines of the first choice that fits whole; none when none does."""
+        highest = HIGHEST_CLOCKS * self.canvas[1]
+        for texts in self._clock_texts(beat):
+            for lines in ([" \u00b7 ".join(texts)], texts):
+                made = [whole_pill(line, self._text_px, room) for line in lines]
+                whole = [sprite for sprite in made if sprite is not None]
+                high = sum(sprite.size[1] for sprite in whole)
+                if len(whole) == len(lines) and high <= highest:
+                    return whole
+        return []
 
     def _write_clocks(self, made: Picture, beat: Beat[Any]) -> None:
         """Write the clocks in one line, or in two where the picture is narrow."""
-        texts = self._clock_texts(beat)
-        if not texts:
-            return
-        room = self._widest
-        if self._bar is not None:
-            room -= self._bar.size[0] + self._margin
-        joined = pill(" \u00b7 ".join(texts), self._text_px, 10 * self.canvas[0])
-        if joined.size[0] <= room:
-            blend(made, joined, self._margin, self._bottom(joined))
-            return
-        y = self.canvas[1] - self._margin
-        for text in reversed(texts):
-            sprite = pill(text, self._text_px, max(room, self._widest // 2))
+        y, room, bar = self.canvas[1] - self._margin, self._widest, self._bar
+        if bar is not None:
+            room -= bar.size[0] + self._margin
+        lines = self._clock_lines(beat, room)
+        if not lines and bar is not None:  # not beside the bar: above it
+            lines = self._clock_lines(beat, self._widest)
+            y -= bar.size[1] + 2
+        for sprite in reversed(lines):
             y = max(0, y - sprite.size[1])
             blend(made, sprite, self._margin, y)
             y -= max(2, self._margin // 3)
 
     def _write_label(self, made: Picture, label: str) -> None:
-        """Write about a gap at the top, under the title where they would meet."""
-        sprite = pill(label, self._text_px, self._widest, GAP_COLOUR)
+        """Write about a gap at the top, under the title where they would meet.
+
+        Where it does not fit, first the reason is left out, then how long it lasts.
+        """
+        sprite = None
+        for text in (label, label.partition(" (")[0], label.partition(" for ")[0]):
+            sprite = sprite or whole_pill(text, self._text_px, self._widest, GAP_COLOUR)
+        if sprite is None:
+            return
         x = max(0, (self.canvas[0] - sprite.size[0]) // 2)
         y = self._margin
         title = self._title

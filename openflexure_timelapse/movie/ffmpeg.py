@@ -8,6 +8,7 @@ and says so with all four tags; a file that leaves some of them out is shown up 
 23/255 off by browsers (measured in Chromium).
 """
 
+import os
 import re
 import shutil
 from fractions import Fraction
@@ -26,6 +27,7 @@ __all__ = [
     "yuv_to_mp4",
 ]
 
+CHOICE = "IMAGEIO_FFMPEG_EXE"
 PRESET = "veryfast"
 LARGEST_DENOMINATOR = 1001
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error")
@@ -48,18 +50,24 @@ def find_ffmpeg() -> str:
     Raises
     ------
     FfmpegMissingError
-        When neither has one.
+        When neither has one, or the one that was chosen cannot be started.
     """
     try:
         import imageio_ffmpeg  # noqa: PLC0415 (0.1 s that only a movie needs)
 
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        chosen = str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError) as exc:
         program = shutil.which("ffmpeg")
         if program is None:
             told = "There is no ffmpeg program; install Debian's package ffmpeg, "
             raise FfmpegMissingError(told + "or imageio-ffmpeg with pip.") from exc
         return program
+    if shutil.which(chosen) is None:
+        told = f"The ffmpeg program {chosen} is not there or may not be executed; "
+        if os.environ.get(CHOICE):
+            raise FfmpegMissingError(f"{told}correct or unset {CHOICE}.")
+        raise FfmpegMissingError(told + "install imageio-ffmpeg again with pip.")
+    return chosen
 
 
 def rate(fps: float) -> Fraction:

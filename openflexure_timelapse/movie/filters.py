@@ -31,6 +31,7 @@ __all__ = [
     "scale_bar_sprite",
     "text_size_px",
     "timestamp_text",
+    "whole_pill",
 ]
 
 Picture = NDArray[np.uint8]
@@ -48,6 +49,7 @@ SMALLEST_TEXT_PX = 11
 WHITE: Colour = (255, 255, 255)
 PILL_COLOUR: Colour = (16, 14, 12)
 PILL_OPACITY = 0.58
+PAD_PER_TEXT = 0.55
 LONGEST_BAR = 0.22  # of the width of the picture
 STEPS = (1, 2, 5)
 OVERSAMPLING = 4
@@ -136,12 +138,17 @@ def elapsed_text(elapsed_ns: int, *, tenths: bool) -> str:
 
 
 def timestamp_text(
-    wall_ns: int, utc_offset_s: int, *, tenths: bool, trusted: bool = True
+    wall_ns: int,
+    utc_offset_s: int,
+    *,
+    tenths: bool,
+    trusted: bool = True,
+    dated: bool = True,
 ) -> str:
-    """Return local date and time; an unsynchronised clock is called so."""
+    """Return local date and time, or the time; an unsynchronised clock is called so."""
     zone = timezone(timedelta(seconds=utc_offset_s))
     moment = datetime.fromtimestamp(wall_ns // NS_PER_S, tz=zone)
-    told = moment.strftime("%Y-%m-%d %H:%M:%S")
+    told = moment.strftime("%Y-%m-%d %H:%M:%S" if dated else "%H:%M:%S")
     if tenths:
         told += f".{wall_ns % NS_PER_S // NS_PER_TENTH_S}"
     return told if trusted else f"{told} (clock not set)"
@@ -239,18 +246,33 @@ def pill(text: str, size_px: int, widest_px: int, colour: Colour = WHITE) -> Spr
     colour : (int, int, int)
         Of the text, blue first.
     """
-    pad = round(0.55 * size_px)
+    pad = round(PAD_PER_TEXT * size_px)
     room = widest_px - 2 * pad
-    mask = text_mask(text, size_px)
-    if mask.shape[1] > room > 0:
-        smaller = max(round(0.6 * size_px), SMALLEST_TEXT_PX - 2)
-        size_px = max(smaller, size_px * room // mask.shape[1])
-        mask = text_mask(text, size_px)
+    mask, size_px = _shrunk_mask(text, size_px, room)
     while mask.shape[1] > room and len(text) > 1:
         keep = min(len(text) - 2, len(text) * max(room, 0) // mask.shape[1])
         text = text[: max(keep, 0)].rstrip() + "\u2026"
         mask = text_mask(text, size_px)
     return _on_ground(mask, pad, round(0.22 * size_px), colour)
+
+
+def whole_pill(
+    text: str, size_px: int, widest_px: int, colour: Colour = WHITE
+) -> Optional[Sprite]:
+    """Return what `pill` returns, or None where it would have to cut the text."""
+    room = widest_px - 2 * round(PAD_PER_TEXT * size_px)
+    mask, _ = _shrunk_mask(text, size_px, room)
+    return None if mask.shape[1] > room else pill(text, size_px, widest_px, colour)
+
+
+def _shrunk_mask(text: str, size_px: int, room_px: int) -> Tuple[Mask, int]:
+    """Return text made as small as it must be and may be, and its size."""
+    mask = text_mask(text, size_px)
+    if mask.shape[1] > room_px > 0:
+        smaller = max(round(0.6 * size_px), SMALLEST_TEXT_PX - 2)
+        size_px = max(smaller, size_px * room_px // mask.shape[1])
+        mask = text_mask(text, size_px)
+    return mask, size_px
 
 
 @lru_cache(maxsize=8)

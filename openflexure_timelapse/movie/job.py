@@ -39,10 +39,12 @@ class Order:
     max_mb: Optional[float]
     noise_hold: int
     interval_ns: int
+    last_interval_ns: int
     um_per_pixel: Optional[float]
     slots: Optional[int]
     program: str
     out: str
+    end_reason: str = ""
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:

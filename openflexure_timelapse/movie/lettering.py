@@ -2,8 +2,10 @@
 
 DejaVu Sans comes first: its digits are equally wide, so that clocks do not tremble, and
 it covers Latin, Greek and Cyrillic. The next fonts are tried for scripts that it
-lacks. Pillow >= 10.1 brings a Latin font of its own. Where even that is missing (an old
-Pillow on a system without fonts), OpenCV's stroke font writes plain ASCII.
+lacks; a text that no font covers alone is drawn in pieces, each with the first font
+that covers it. Pillow >= 10.1 brings a Latin font of its own. Where even that is
+missing (an old Pillow on a system without fonts), OpenCV's stroke font writes plain
+ASCII.
 """
 
 import math
@@ -59,21 +61,25 @@ def text_mask(text: str, size_px: int) -> Mask:
     Returns
     -------
     array of uint8, shape (height, width)
-        255 where the text covers a pixel. The height depends on the font and the
+        255 where the text covers a pixel. The height depends on the fonts and the
         size only, so that texts stand on one line.
     """
     clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    name = _best_font(clean)
-    if name is None:
+    pieces = [(piece, _load(name, size_px)) for piece, name in _pieces(clean)]
+    fonts = [(piece, font) for piece, font in pieces if font is not None]
+    if not fonts or len(fonts) < len(pieces):  # there was one a moment ago
         return _stroke_mask(clean, size_px)
-    font = _load(name, size_px)
-    if font is None:  # it was there a moment ago
-        return _stroke_mask(clean, size_px)
-    ascent, descent = font.getmetrics()
+    ascent = max(font.getmetrics()[0] for _, font in fonts)
+    descent = max(font.getmetrics()[1] for _, font in fonts)
     # The advance, not the inked box: a clock must not move when its digits change.
-    size = (max(1, math.ceil(font.getlength(clean))), ascent + descent)
+    widths = [font.getlength(piece) for piece, font in fonts]
+    size = (max(1, math.ceil(sum(widths))), ascent + descent)
     image = Image.new("L", size, 0)
-    ImageDraw.Draw(image).text((0, 0), clean, fill=255, font=font)
+    drawing, x = ImageDraw.Draw(image), 0.0
+    for (piece, font), width in zip(fonts, widths):
+        place = (round(x), ascent - font.getmetrics()[0])
+        drawing.text(place, piece, fill=255, font=font)
+        x += width
     return np.array(image, dtype=np.uint8)
 
 
@@ -103,6 +109,35 @@ def _best_font(text: str) -> Optional[str]:
         if fewest == 0:
             break
     return best
+
+
+@lru_cache(maxsize=256)
+def _pieces(text: str) -> Tuple[Tuple[str, str], ...]:
+    """Return the text in pieces with the name of the font that draws each.
+
+    One piece where one font covers all. A mark that is written over the character
+    before it, and a space, stay with that character's font.
+    """
+    best = _best_font(text)
+    if best is None:
+        return ()
+    pieces = [["", best]]
+    for char in text:
+        name = pieces[-1][1]
+        if not (char.isspace() or unicodedata.combining(char)):
+            name = best if _has_glyph(best, char) else _first_font(char, best)
+        if name == pieces[-1][1]:
+            pieces[-1][0] += char
+        else:
+            pieces.append([char, name])
+    return tuple((piece, name) for piece, name in pieces if piece or len(pieces) == 1)
+
+
+@lru_cache(maxsize=4096)
+def _first_font(char: str, otherwise: str) -> str:
+    """Return the first font that has a character."""
+    names = (*FONT_FILES, PILLOWS_OWN)
+    return next((name for name in names if _has_glyph(name, char)), otherwise)
 
 
 @lru_cache(maxsize=4096)

@@ -40,12 +40,15 @@ def explain(
     -------
     TimelapseError
         A `DiskFullError` or another `StorageError` where the disk was the reason, a
-        `FfmpegMissingError` for an ffmpeg without H.264, otherwise a `RenderError`.
+        `FfmpegMissingError` for an ffmpeg that does not start or has no H.264,
+        otherwise a `RenderError`.
     """
     kind = report.get("kind", "")
     message = str(report.get("message", ""))
     if kind == "render":
         return RenderError(message)
+    if kind == "ffmpeg":
+        return FfmpegMissingError(message)
     if kind == "system":
         return storage_error(_system_error(report), "write", movie)
     return _from_words(movie, message, tail) or _from_code(movie, message, tail, code)

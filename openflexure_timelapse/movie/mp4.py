@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.errors import FfmpegMissingError, RenderError
 from openflexure_timelapse.movie import ffmpeg
 from openflexure_timelapse.movie.composer import Composer
 from openflexure_timelapse.movie.filters import Picture
@@ -65,6 +65,8 @@ class Mp4Maker:
 
         Raises
         ------
+        FfmpegMissingError
+            When ffmpeg cannot be started.
         EncoderError
             When ffmpeg fails.
         RenderError
@@ -139,9 +141,7 @@ class Mp4Maker:
     def _count(self) -> int:
         """Return the number of frames in the file."""
         command = ffmpeg.counting_arguments(self._order.program, self._order.out)
-        with subprocess.Popen(  # noqa: S603 (our own arguments)
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        ) as reader:
+        with _started(command, subprocess.DEVNULL) as reader:
             frames = ffmpeg.count_frames(reader.stdout or ())
         if reader.returncode:
             raise EncoderError(f"ffmpeg ended with {_ending(reader.returncode)}.")
@@ -178,10 +178,20 @@ def limited_planes(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _started(command: "list[str]", stdin: int) -> "subprocess.Popen[bytes]":
-    """Start ffmpeg; its standard error is ours."""
-    return subprocess.Popen(  # noqa: S603 (our own arguments)
-        command, stdin=stdin, stdout=subprocess.PIPE
-    )
+    """Start ffmpeg; its standard error is ours.
+
+    Raises
+    ------
+    FfmpegMissingError
+        When it cannot be started.
+    """
+    try:
+        return subprocess.Popen(  # noqa: S603 (our own arguments)
+            command, stdin=stdin, stdout=subprocess.PIPE
+        )
+    except OSError as exc:
+        told = f"The ffmpeg program {command[0]} cannot be started ({exc.strerror}); "
+        raise FfmpegMissingError(told + "install Debian's package ffmpeg.") from exc
 
 
 def _pipes(process: "subprocess.Popen[bytes]") -> "tuple[IO[bytes], IO[bytes]]":

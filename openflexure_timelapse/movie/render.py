@@ -60,9 +60,10 @@ class RenderProgress:
     state : str
         ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
     done, total : int
-        Frames of the movie that are made, and that there will be, nearly.
+        Frames of the movie that are made, and that there will be, nearly. While a
+        GIF that was too large is made again, `done` stays until it is as far again.
     fraction : float
-        0 to 1; 1 only for a finished movie.
+        0 to 1, never falling; 1 only for a finished movie.
     message : str
         What went wrong, or a remark; may be empty.
     file : str or None
@@ -244,11 +245,12 @@ class RenderJob:
         done, total = int(report["done"]), int(report["total"])
         fraction = min(ALMOST, done / max(total, 1))
         with self._lock:
+            done = max(done, self._now.done)
             self._now = replace(
                 self._now,
                 done=done,
                 total=max(done, total),
-                fraction=fraction,
+                fraction=max(fraction, self._now.fraction),
                 message=str(report["message"]),
             )
 
@@ -289,8 +291,10 @@ def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Or
         max_mb=recipe.max_mb,
         noise_hold=recipe.noise_hold,
         interval_ns=context.interval_ns,
+        last_interval_ns=context.last_interval_ns,
         um_per_pixel=context.um_per_pixel,
         slots=context.slots,
+        end_reason=context.end_reason,
         program=program,
         out=str(out),
     )

@@ -18,13 +18,14 @@ from PIL import Image
 
 from openflexure_timelapse.movie.filters import Picture, Size, content_size, fit
 from openflexure_timelapse.movie.timeline import MovieFrame, Shot
-from openflexure_timelapse.quality import is_whole
+from openflexure_timelapse.quality import inspect, is_whole
 
 __all__ = ["Loader", "Still", "first_size"]
 
 AHEAD = 2
 DAMAGED = "damaged file"
 MISSING = "missing file"
+DECODERS_FILL = 128
 REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8),
     (4, cv2.IMREAD_REDUCED_COLOR_4),
@@ -99,7 +100,8 @@ class Loader:
 
         A JPEG that is to become smaller is decoded smaller, which saves time; the
         decoder's reduction is an average over whole pixels, as scaling by area is.
-        The picture is taken as it is stored: an EXIF orientation turns nothing.
+        The picture is taken as it is stored: an EXIF orientation turns nothing. One
+        whose last pixel looks like the decoder's fill for lost data is inspected.
         """
         content = content_size(size, self._canvas)
         smaller = min(size[0] // content[0], size[1] // content[1])
@@ -109,7 +111,12 @@ class Loader:
             decoded = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error:  # a header with an absurd size
             return None
-        return None if decoded is None else fit(np.asarray(decoded), self._canvas)
+        if decoded is None:
+            return None
+        filled = bool((np.asarray(decoded)[-1, -1] == DECODERS_FILL).all())
+        if filled and not inspect(jpeg).complete:
+            return None
+        return fit(np.asarray(decoded), self._canvas)
 
 
 def first_size(frames: Iterable[MovieFrame]) -> Optional[Size]:

@@ -76,8 +76,9 @@ class MovieContext:
 
     Attributes
     ----------
-    interval_ns : int
-        From slot to slot; used where no frame tells the time.
+    interval_ns, last_interval_ns : int
+        From slot to slot, at the beginning and at the end; used where no frame tells
+        the time.
     um_per_pixel : float or None
         Of the stored frames; None where the camera is not calibrated.
     position : str
@@ -85,12 +86,16 @@ class MovieContext:
     slots : int or None
         How many slots the movie covers, so that a gap at its end shows; None when not
         known.
+    end_reason : str
+        Why the slots after the last frame are missing; empty if none is, or unknown.
     """
 
     interval_ns: int
+    last_interval_ns: int
     um_per_pixel: Optional[float]
     position: str
     slots: Optional[int]
+    end_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,23 +147,28 @@ class GapRule:
         ``hold``, ``blank`` or ``cut``.
     label_frames : int
         How long a label stays at least, in frames of the movie; 0 for no labels.
-    interval_ns : int
-        From slot to slot, where no frame tells the time.
+    last_interval_ns : int
+        From slot to slot at the end, where no frame tells the time.
     """
 
     gaps: str
     label_frames: int
-    interval_ns: int
+    last_interval_ns: int
 
     @staticmethod
-    def of(gaps: str, fps: float, interval_ns: int, *, labelled: bool) -> "GapRule":
+    def of(
+        gaps: str, fps: float, last_interval_ns: int, *, labelled: bool
+    ) -> "GapRule":
         """Return the rule for a movie of `fps` frames per second."""
         frames = max(1, round(LABEL_S * fps)) if labelled else 0
-        return GapRule(gaps, frames, interval_ns)
+        return GapRule(gaps, frames, last_interval_ns)
 
 
 def beats(
-    shots: Iterable[Shot[Picture]], rule: GapRule, slots: Optional[int] = None
+    shots: Iterable[Shot[Picture]],
+    rule: GapRule,
+    slots: Optional[int] = None,
+    end_reason: str = "",
 ) -> Iterator[Beat[Picture]]:
     """Yield the frames of the movie.
 
@@ -170,6 +180,8 @@ def beats(
         What stands where slots are missing.
     slots : int or None
         How many the movie covers; None: it ends with its last frame.
+    end_reason : str
+        Why those after the last frame are missing, for the label.
 
     Raises
     ------
@@ -177,7 +189,7 @@ def beats(
         When slots do not rise, or when no shot has a picture.
     """
     timeline: _Timeline[Picture] = _Timeline(rule)
-    return timeline.run(shots, slots)
+    return timeline.run(shots, slots, end_reason)
 
 
 class _Timeline(Generic[Picture]):
@@ -190,7 +202,7 @@ class _Timeline(Generic[Picture]):
         self._label_left = 0
 
     def run(
-        self, shots: Iterable[Shot[Picture]], slots: Optional[int]
+        self, shots: Iterable[Shot[Picture]], slots: Optional[int], end_reason: str
     ) -> Iterator[Beat[Picture]]:
         """Yield every beat of the movie."""
         reasons: List[str] = []
@@ -209,7 +221,10 @@ class _Timeline(Generic[Picture]):
             reasons = []
             self._before = shot
             yield self._beat("show", shot, 0)
-        for beat in self._after(max(slots or 0, last_slot + 1), reasons):
+        end = max(slots or 0, last_slot + 1)
+        if end > last_slot + 1:
+            reasons.append(end_reason)
+        for beat in self._after(end, reasons):
             yield beat
 
     def _between(
@@ -223,10 +238,9 @@ class _Timeline(Generic[Picture]):
             return
         frame = shot.frame
         if before is None:
-            origin_ns = frame.elapsed_ns - missing * self._rule.interval_ns
             self._announce(max(frame.elapsed_ns, 0), reasons)
             for index in range(0 if self._rule.gaps == "cut" else missing):
-                past = origin_ns + index * self._rule.interval_ns - frame.elapsed_ns
+                past = frame.elapsed_ns * index // missing - frame.elapsed_ns
                 yield self._beat("blank", shot, past)
             return
         lasts = frame.elapsed_ns - before.frame.elapsed_ns
@@ -245,13 +259,13 @@ class _Timeline(Generic[Picture]):
         missing = slots - before.frame.slot - 1
         if missing <= 0:
             return
-        self._announce(missing * self._rule.interval_ns, reasons)
+        self._announce(missing * self._rule.last_interval_ns, reasons)
         if self._rule.gaps == "cut":
             for _ in range(self._rule.label_frames):
                 yield self._beat("hold", before, 0)
             return
         for index in range(missing):
-            past = (index + 1) * self._rule.interval_ns
+            past = (index + 1) * self._rule.last_interval_ns
             yield self._beat(self._rule.gaps, before, past)
 
     def _announce(self, lasts_ns: int, reasons: List[str]) -> None:

@@ -15,16 +15,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterable, Iterator, List, Optional
 
-from openflexure_timelapse.errors import RenderError
-from openflexure_timelapse.movie.composer import Composer, Style
+from openflexure_timelapse.errors import FfmpegMissingError, RenderError
+from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
 from openflexure_timelapse.movie.filters import Size, movie_size
 from openflexure_timelapse.movie.gif_maker import GifMaker
 from openflexure_timelapse.movie.job import JobFile
 from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
 from openflexure_timelapse.movie.stills import Loader, Still, first_size
-from openflexure_timelapse.movie.timeline import Beat, GapRule, beats
+from openflexure_timelapse.movie.timeline import Beat, GapRule, Shot, beats
 
 __all__ = ["main"]
 
@@ -54,6 +54,7 @@ class _Work:
     def __init__(self, job: JobFile) -> None:
         self._job = job
         self._order = job.order
+        self._unseen = 0
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -62,7 +63,7 @@ class _Work:
         self._frame: Size = frame
         order = self._order
         self._rule = GapRule.of(
-            order.gaps, order.fps, order.interval_ns, labelled=order.gap_label
+            order.gaps, order.fps, order.last_interval_ns, labelled=order.gap_label
         )
         self._style = Style(
             title=order.title,
@@ -81,11 +82,17 @@ class _Work:
         remarks = []
         if order.scale_bar and order.um_per_pixel is None:
             remarks.append("no scale bar: the camera is not calibrated")
+        if self._style.writes_always and is_tiny(size):
+            told_size = f"{size[0]} x {size[1]} pixels"
+            remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
         if order.format == "gif":
             maker = GifMaker(order, self._job.sample, self._beats, self._composer)
             remarks.append(maker.make(size, self._total(), told.progress))
         else:
             self._make_mp4(size, told)
+        if self._unseen:
+            count = self._job.count()
+            remarks.append(f"{self._unseen} of {count} frames could not be shown")
         return "; ".join(remark for remark in remarks if remark)
 
     def _make_mp4(self, size: Size, told: _Told) -> None:
@@ -103,8 +110,16 @@ class _Work:
 
     def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
         """Yield the frames of the movie from the beginning."""
-        shots = loader.shots(self._job.frames())
-        return beats(shots, self._rule, self._order.slots)
+        shots = self._counted(loader.shots(self._job.frames()))
+        order = self._order
+        return beats(shots, self._rule, order.slots, order.end_reason)
+
+    def _counted(self, shots: Iterable[Shot[Still]]) -> Iterator[Shot[Still]]:
+        """Pass shots on and count those without a picture, anew in each pass."""
+        self._unseen = 0
+        for shot in shots:
+            self._unseen += shot.picture is None
+            yield shot
 
     def _total(self) -> int:
         """Return how many frames the movie will have, nearly."""
@@ -131,6 +146,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     os.nice(NICENESS)
     try:
         remark = _Work(JobFile(Path(path))).make()
+    except FfmpegMissingError as exc:
+        _say(event="failed", kind="ffmpeg", message=str(exc))
+        return 1
     except EncoderError as exc:
         _say(event="failed", kind="encoder", message=str(exc))
         return 1

@@ -8,15 +8,22 @@ import hashlib
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Iterator, List, NamedTuple, Optional, Union
 
+from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.store.disk import is_temporary, storage_error
 from openflexure_timelapse.store.exif import (
     FrameRecord,
     is_whole_jpeg,
     read_frame_record,
 )
-from openflexure_timelapse.store.layout import FRAMES, frame_file, parse_frame_file
+from openflexure_timelapse.store.layout import (
+    FRAMES,
+    HEADER_FILE,
+    INDEX_FILE,
+    frame_file,
+    parse_frame_file,
+)
 
 __all__ = [
     "Evidence",
@@ -24,6 +31,7 @@ __all__ = [
     "judge_listed",
     "judge_unlisted",
     "remove_temporaries",
+    "run_place",
     "stored_files",
     "temporaries",
 ]
@@ -62,6 +70,25 @@ class Evidence(NamedTuple):
     sha256: Optional[str] = None
     content: bytes = b""
     record: Optional[FrameRecord] = None
+
+
+def run_place(folder: Union[str, Path]) -> Path:
+    """Return the absolute path of a folder that holds anything of a run.
+
+    Raises
+    ------
+    NotFoundError
+        When it does not exist, or holds nothing of a run: nobody may clean up there.
+    """
+    place = Path(folder).absolute()
+    if not place.is_dir():
+        message = f"There is no run {place.name} in {place.parent}; list the runs."
+        raise NotFoundError(message)
+    if not any((place / name).exists() for name in (HEADER_FILE, INDEX_FILE, FRAMES)):
+        message = f"{place} is not a run's folder: it holds none of {HEADER_FILE}, "
+        told = f"{INDEX_FILE} and {FRAMES}/; give the folder of one run."
+        raise NotFoundError(message + told)
+    return place
 
 
 def stored_files(folder: Path) -> Iterator[str]:

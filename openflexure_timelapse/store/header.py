@@ -1,19 +1,26 @@
 """``run.json``: what a run is, written once when it starts."""
 
 import json
+import math
 import uuid
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Callable, Dict, Mapping
 
 from openflexure_timelapse.errors import DamagedRunError, InvalidRequestError
 from openflexure_timelapse.frame import FrameDraft
 from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.exif import FrameRecord, jsonable
-from openflexure_timelapse.store.layout import HEADER_FILE, check_run_id
+from openflexure_timelapse.store.layout import (
+    HEADER_FILE,
+    check_run_id,
+    local_time,
+)
 
 __all__ = [
     "HEADER_KEY",
+    "MEMBERS",
     "frame_record",
+    "header_of_record",
     "header_text",
     "new_header",
     "parse_header",
@@ -24,6 +31,29 @@ HEADER_KEY = "run.json"
 # Every frame carries the header up to this size, so that a run can be rebuilt from
 # any one of its frames; a plan with hundreds of positions would be too large.
 LARGEST_IN_FRAME = 8000
+MISSING = object()
+
+
+def _is_text(value: Any) -> bool:
+    """Tell text from everything else."""
+    return isinstance(value, str)
+
+
+def _is_scale(value: Any) -> bool:
+    """Tell a scale, or that there is none, from everything else."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (is_number and 0 < value < math.inf)
+
+
+# What is read of a header without asking whether it is there.
+MEMBERS: Dict[str, Callable[[Any], bool]] = {
+    "plan.name": _is_text,
+    "created": _is_text,
+    "microscope": lambda value: isinstance(value, dict),
+    "camera.model": _is_text,
+    "camera.simulated": lambda value: value in (True, False, None),
+    "camera.um_per_pixel": _is_scale,
+}
 
 
 def new_header(run_id: str, header: Mapping[str, Any]) -> Dict[str, Any]:
@@ -43,15 +73,44 @@ def parse_header(data: Any) -> Dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is not the header of a run.
+        When it is not the header of a run, or lacks what every reader of runs needs.
     """
     try:
         uuid.UUID(data["dataset_id"])
         check_run_id(data["id"])
-        return dict(data)
     except (KeyError, TypeError, AttributeError, InvalidRequestError) as exc:
         message = f"it is not the header of a run: {exc}"
         raise ValueError(message) from exc
+    for path, is_right in MEMBERS.items():
+        value: Any = data
+        for name in path.split("."):
+            value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+        if not is_right(value):
+            message = f"its member {path} is missing or not what it should be"
+            raise ValueError(message)
+    return dict(data)
+
+
+def header_of_record(record: FrameRecord) -> Dict[str, Any]:
+    """Return the header of a run as one of its frames tells it.
+
+    A frame whose run had too large a header tells only the name, and when the run
+    began; the rest is said to be unknown.
+    """
+    told = {"id": record.run_id, "dataset_id": record.dataset_id}
+    draft = record.draft
+    began = local_time(draft.wall_ns - draft.elapsed_ns, draft.utc_offset_s)
+    bare = {
+        "plan": {"name": record.name},
+        "created": began.isoformat(),
+        "microscope": {},
+        "camera": {"model": "unknown", "simulated": None, "um_per_pixel": None},
+    }
+    try:
+        known = record.header if isinstance(record.header, Mapping) else {}
+        return parse_header({**known, **told})
+    except ValueError:
+        return {**bare, **told}
 
 
 def read_header(folder: Path) -> Dict[str, Any]:
@@ -69,6 +128,12 @@ def read_header(folder: Path) -> Dict[str, Any]:
         return parse_header(json.loads(path.read_bytes().decode("utf-8")))
     except FileNotFoundError as exc:
         message = f"{path} is missing; run repair on the run."
+        raise DamagedRunError(message) from exc
+    except IsADirectoryError as exc:
+        message = f"{path} is a folder and no file; run repair on the run."
+        raise DamagedRunError(message) from exc
+    except RecursionError as exc:
+        message = f"{path} is damaged (it is nested too deeply); run repair on the run."
         raise DamagedRunError(message) from exc
     except OSError as exc:
         raise storage_error(exc, "read", path) from exc

@@ -10,22 +10,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple, Union
 
-from openflexure_timelapse.errors import (
-    DamagedRunError,
-    NotFoundError,
-)
+from openflexure_timelapse.errors import DamagedRunError
 from openflexure_timelapse.store.disk import (
     RealDisk,
     rename_durably,
     temporary_name,
 )
 from openflexure_timelapse.store.evidence import (
+    Verdict,
     judge_unlisted,
     remove_temporaries,
+    run_place,
     stored_files,
 )
 from openflexure_timelapse.store.header import (
     HEADER_KEY,
+    header_of_record,
     header_text,
     parse_header,
     read_header,
@@ -62,7 +62,7 @@ class RepairReport:
     adopted : tuple of str
         Files that were not listed and are now.
     set_aside : tuple of (str, str)
-        Files that cannot be listed, and why; they stay where they are.
+        Files that cannot be listed, and why; those that are there stay where they are.
     temporaries_removed : tuple of str
         Left by writes that were cut short.
     slots_filled : int
@@ -70,7 +70,7 @@ class RepairReport:
     header_rebuilt : bool
         Whether ``run.json`` had to be written anew.
     damage : tuple of str
-        What was wrong with the old index, in sentences; the first hundred.
+        What was wrong with the old index, each in a sentence; the first hundred.
     moved_aside : tuple of str
         The names under which old files are kept.
     """
@@ -95,9 +95,13 @@ class RepairReport:
         if not self.changed:
             return [f"{self.run_id} is sound; nothing was changed."]
         told = [f"The index of {self.run_id} lists {self.frames} frames."]
+        missing = Verdict.MISSING.value
+        gone = [file for file, why in self.set_aside if why == missing]
+        left = [f"{file} ({why})" for file, why in self.set_aside if why != missing]
         lists = (
             ("Listed again", self.adopted),
-            ("Set aside", [f"{file} ({why})" for file, why in self.set_aside]),
+            ("Gone, and not listed any more", gone),
+            ("Not a frame as it should be, so not listed but left in place", left),
             ("Left over from cut writes, removed", self.temporaries_removed),
             ("Damage found", self.damage),
             ("Old files kept as", self.moved_aside),
@@ -124,7 +128,7 @@ def repair(folder: Union[str, Path]) -> RepairReport:
     Raises
     ------
     NotFoundError
-        When the folder does not exist.
+        When the folder does not exist, or holds nothing of a run.
     RunActiveError
         While some process writes the run.
     DamagedRunError
@@ -132,10 +136,7 @@ def repair(folder: Union[str, Path]) -> RepairReport:
     DiskFullError, StorageError
         When the new index cannot be written; the old one is as it was.
     """
-    place = Path(folder).absolute()
-    if not place.is_dir():
-        message = f"There is no run {place.name} in {place.parent}; list the runs."
-        raise NotFoundError(message)
+    place = run_place(folder)
     lock = RunLock(place)
     try:
         finished = _swap(place)
@@ -162,7 +163,7 @@ def repair(folder: Union[str, Path]) -> RepairReport:
             temporaries_removed=tuple(removed),
             slots_filled=work.slots_filled,
             header_rebuilt=not known,
-            damage=tuple(old.damage[:MOST_DAMAGE]),
+            damage=tuple(dict.fromkeys(old.damage))[:MOST_DAMAGE],
             moved_aside=tuple(finished + moved),
         )
     finally:
@@ -181,11 +182,9 @@ def _header(folder: Path, old: Salvage) -> Tuple[Dict[str, Any], bool]:
     for file in stored_files(folder):
         record = judge_unlisted(folder, file, None).record
         if record is not None:
-            told = {"id": record.run_id, "dataset_id": record.dataset_id}
-            plan = {"plan": {"name": record.name}}
-            return {**(record.header or plan), **told}, False
+            return header_of_record(record), False
     message = f"Nothing is left of the run {folder.name}: no header, no index, no "
-    raise DamagedRunError(message + f"frame; delete {folder} if it is not needed.")
+    raise DamagedRunError(message + "frame; copy its frames back if you have them.")
 
 
 def _write_header(folder: Path, header: Dict[str, Any]) -> List[str]:

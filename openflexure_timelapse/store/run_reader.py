@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from openflexure_timelapse.errors import InvalidRequestError, NotFoundError
 from openflexure_timelapse.frame import Event, Frame, Slot, Visit
+from openflexure_timelapse.store.counting import ReasonCount, count_reasons
 from openflexure_timelapse.store.header import read_header
 from openflexure_timelapse.store.index import Index, Totals
 from openflexure_timelapse.store.layout import FrameName
@@ -124,6 +125,11 @@ class RunReader:
     def slot_at(self, slot: int) -> Optional[Slot]:
         """Return the outcome that covers `slot`, None when it has none yet."""
         return self._index.slot_at(slot)
+
+    def reason_counts(self) -> List[ReasonCount]:
+        """Return outcome, reason and number of slots; costs a walk, for reports."""
+        with self._index.readers.borrow() as reader:
+            return count_reasons(reader)
 
     def events(self, after: int = 0, limit: int = 100) -> List[Event]:
         """Return a page of events as recorded; `after` as in `visits`."""

@@ -39,7 +39,7 @@ class Salvage:
     Attributes
     ----------
     damage : list of str
-        What could not be read so far, in sentences; grows while reading.
+        What could not be read so far, in sentences, each once; grows while reading.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,10 +55,10 @@ class Salvage:
             self._connections.callback(self._reader.close)
             for (said,) in self._reader.execute("PRAGMA integrity_check(1)"):
                 if said != "ok":
-                    self.damage.append(said)
+                    self._note(said)
             self.damage += wrong_counts(self._reader)
         except (*FAILURES, OSError) as exc:
-            self.damage.append(str(exc))
+            self._note(str(exc))
 
     def close(self) -> None:
         """Close the file."""
@@ -118,7 +118,7 @@ class Salvage:
         try:
             return [decode(row)]
         except NONSENSE as exc:
-            self.damage.append(f"a row is damaged ({exc})")
+            self._note(f"a row is damaged ({exc})")
             return []
 
     def _rows(self, select: str, key: str, lowest: Any) -> Iterator[rows.Row]:
@@ -153,8 +153,13 @@ class Salvage:
         try:
             return self._reader.execute(query, values).fetchall()
         except FAILURES as exc:
-            self.damage.append(str(exc))
+            self._note(str(exc))
             return None
+
+    def _note(self, said: str) -> None:
+        """Remember damage; one damaged page is met again and again."""
+        if said not in self.damage:
+            self.damage.append(said)
 
 
 def _is_above(key: Any, other: Any) -> bool:

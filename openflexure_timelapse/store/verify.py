@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Union
 
-from openflexure_timelapse.errors import NotFoundError, StorageError
+from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.frame import Outcome
 from openflexure_timelapse.run_state import Phase
 from openflexure_timelapse.store import rows
@@ -19,6 +19,7 @@ from openflexure_timelapse.store.evidence import (
     Verdict,
     judge_listed,
     judge_unlisted,
+    run_place,
     stored_files,
     temporaries,
 )
@@ -117,7 +118,7 @@ class VerifyReport:
                 more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
                 told.append(f"{sentence} ({len(found)}): {shown}{more}.")
         if self.set_aside:
-            told.append(f"Set aside by an earlier repair: {self.set_aside} files.")
+            told.append(f"Not listed since an earlier repair: {self.set_aside} files.")
         if self.ended is False and not self.active:
             told.append("The run was interrupted and can be resumed.")
         told.append("Nothing is wrong." if self.ok else "Run repair to mend this.")
@@ -139,15 +140,11 @@ def verify(
     Raises
     ------
     NotFoundError
-        When the folder does not exist.
+        When the folder does not exist, or holds nothing of a run.
     StorageError
         When the folder cannot be listed.
     """
-    place = Path(folder).absolute()
-    if not place.is_dir():
-        message = f"There is no run {place.name} in {place.parent}; list the runs."
-        raise NotFoundError(message)
-    return _Check(place, progress).report()
+    return _Check(run_place(folder), progress).report()
 
 
 class _Check:
@@ -187,7 +184,8 @@ class _Check:
         except StorageError as exc:
             damage.append(str(exc))
         self._check_files(index)
-        self._found["damage"] += damage
+        found = [*self._found["damage"], *damage]
+        self._found["damage"] = list(dict.fromkeys(found))
         if index is not None:
             index.close()
         return VerifyReport(

@@ -33,6 +33,13 @@ PLACES = [
 ]
 
 
+HEADER: Dict[str, Any] = {
+    "created": "2026-11-23T09:00:00+01:00",
+    "microscope": {},
+    "camera": {"model": "simulated", "simulated": True, "um_per_pixel": None},
+}
+
+
 class Rig:
     """One run, which may live in several processes one after the other.
 
@@ -69,7 +76,7 @@ class Rig:
         self.plan: Plan = parse_plan({**PLAN, **plan})
         self.folder = folder / "run"
         if not self.folder.exists():
-            header = {"plan": self.plan.to_json()}
+            header = {**HEADER, "plan": self.plan.to_json()}
             RunStore.create(folder, "run", header, RealDisk()).close()
         self.store = RunStore.open(self.folder, self.disk)
         recover(self.store)

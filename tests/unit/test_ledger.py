@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Iterator, List, Mapping, Tuple
 
 import pytest
+from cases.stored import HEADER
 
 from hardware_sim.clock import VirtualClock
 from openflexure_timelapse.frame import Outcome, Reason, Slot
@@ -25,7 +26,7 @@ class Watcher:
 
 @pytest.fixture(name="store")
 def _store(tmp_path: Path) -> Iterator[RunStore]:
-    with RunStore.create(tmp_path, "run", {"plan": {}}, RealDisk()) as store:
+    with RunStore.create(tmp_path, "run", HEADER, RealDisk()) as store:
         yield store
 
 

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 import pytest
 
@@ -63,6 +65,84 @@ def _copied(recorded: Path, tmp_path: Path) -> Path:
 
 
 # ------------------------------------------------------------------------- good input
+
+
+def test_names_with_brackets_are_only_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What looks like markup in a plan, a position or a path is printed as it is."""
+    odd = "a [/red]"
+    place = {"name": odd, "x": 0, "y": 0, "z": 0}
+    plan = written(tmp_path, name=odd, positions=[place], movie={"width": 120})
+    assert odd in called(capsys, "plan", "check", plan)[1]
+    out = str(tmp_path / "[/red]")
+    code, printed, _ = called(capsys, "record", plan, "--out", out, "--speed", "max")
+    assert code == 0
+    assert f"MP4 of {odd}" in printed
+    assert out in printed
+    code, printed, _ = called(capsys, "runs", out)
+    assert "Runs in" in printed
+    (run,) = Path(out).glob("*_a-red")
+    assert odd in called(capsys, "show", str(run))[1]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_long_id_leaves_room_for_the_rest(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+) -> None:
+    """In a narrow terminal the list of runs folds ids and keeps every column."""
+    plan = written(tmp_path, name="a long name " * 6)
+    out = str(tmp_path / "runs")
+    assert called(capsys, "record", plan, "--out", out, "--speed", "max")[0] == 0
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, printed, _ = called(capsys, "runs", out)
+    lines = printed.splitlines()[1:]
+    assert code == 0
+    assert max(map(len, lines)) <= columns
+    cells = [[cell.strip() for cell in line.split("\u2502")[1:-1]] for line in lines]
+    columns_of = list(zip(*(row for row in cells if row)))
+    (run,) = Path(out).glob("*/run.json")
+    told = ["".join(column) for column in columns_of]
+    assert told[0] == run.parent.name
+    assert told[1] == "3"
+    assert "kB" in told[2]
+    assert told[3].replace(" ", "") == "3captured"
+
+
+OUTPUT = """
+import sys
+from openflexure_timelapse.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_closed_pipe_is_no_complaint(recorded: Path) -> None:
+    """Whoever reads only the first line sees no traceback; the code is 1."""
+    command = [sys.executable, "-c", OUTPUT, "show", str(recorded), "--json"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert (process.returncode, complaint) == (1, b"")
+
+
+@pytest.mark.parametrize("option", [[], ["--json"]])
+def test_output_that_nobody_takes_is_one_sentence(
+    recorded: Path, option: List[str]
+) -> None:
+    """A full device under the output is told once, with code 1."""
+    command = [sys.executable, "-c", OUTPUT, "show", str(recorded), *option]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    complaint = done.stderr.decode()
+    assert done.returncode == 1
+    assert is_one_sentence(complaint), complaint
+    assert "Cannot write the output" in complaint
 
 
 def test_recording_tells_a_script_everything(
@@ -190,6 +270,8 @@ def test_wrong_use_is_one_line_and_code_2(
         ("record", plan, "--resume", *out),
         ("record", plan, *out, "--speed", "0"),
         ("record", plan, *out, "--speed", "fast"),
+        ("record", plan, *out, "--scene", "nope"),
+        ("record", plan, *out, "--scene", "pond+nope"),
         ("record", "--resume", *out),
         ("record", str(tmp_path / "no-plan.json"), *out),
         ("show", str(tmp_path / "no-run")),
@@ -199,7 +281,7 @@ def test_wrong_use_is_one_line_and_code_2(
         code, _, complaint = called(capsys, *arguments)
         assert code == 2, arguments
         assert is_one_sentence(complaint), complaint
-    assert list((tmp_path / "runs").glob("*/run.json")) == []
+    assert not (tmp_path / "runs").exists()
 
 
 BAD_PLANS = {
@@ -237,6 +319,17 @@ def test_a_bad_plan_is_one_sentence_and_nothing_is_written(
     assert (code, printed) == (2, "")
     assert is_one_sentence(complaint), complaint
     assert list(out.glob("*/run.json")) == []
+
+
+def test_a_plan_that_starts_in_the_past_is_not_valid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Checking a plan asks the clock, as starting it would."""
+    plan = written(tmp_path, start_at="2001-01-01T00:00:00+00:00")
+    code, _, complaint = called(capsys, "plan", "check", plan)
+    assert code == 2
+    assert is_one_sentence(complaint), complaint
+    assert "is past" in complaint
 
 
 def test_a_disk_or_folder_that_takes_nothing_is_one_sentence(

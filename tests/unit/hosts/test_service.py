@@ -322,6 +322,40 @@ def test_the_movie_of_a_stopped_run_ends_where_it_was_stopped(tmp_path: Path) ->
     service.close()
 
 
+def test_the_header_has_the_scale_of_the_frames_that_are_stored(
+    tmp_path: Path,
+) -> None:
+    """A mode of half the width has twice as many micrometres in a pixel."""
+    service = made(tmp_path)
+    scales = {}
+    for mode, width in (("half", 1640), ("preview", 832)):
+        run_id = record(service, camera_mode=mode, frames=1)
+        header = service.run(run_id)["header"]
+        scales[mode] = header["camera"]["um_per_pixel"]
+        assert scales[mode] * width == pytest.approx(0.105 * 3280)
+    service.close()
+
+
+def test_the_movie_of_changing_intervals_tells_its_last_gap(tmp_path: Path) -> None:
+    """The gap at the end has the length of the last phase's slots, and the reason."""
+    service = made(tmp_path)
+    clock = service._clock
+    assert isinstance(clock, VirtualClock)
+    phases = [{"interval_s": 5, "frames": 2}, {"interval_s": 600, "frames": 3}]
+    clock.call_at(clock.monotonic_ns() + 20 * NS_PER_S, service.pause)
+    plan = {key: PLAN[key] for key in ("name", "camera_mode", "keep_free_mb", "movie")}
+    run_id = str(service.start({**plan, "phases": phases})["run"])
+    assert service.wait(PATIENCE_S)
+    (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
+    service.movies.wait(job["job"], PATIENCE_S)
+    render = service.movies._find(job["job"]).render
+    assert render is not None
+    context = render._context
+    assert (context.interval_ns, context.last_interval_ns) == (5 * 10**9, 600 * 10**9)
+    assert (context.slots, context.end_reason) == (5, "paused")
+    service.close()
+
+
 def test_a_movie_says_that_its_dates_may_be_wrong(tmp_path: Path) -> None:
     """Each frame carries to the movie whether its time of day was synchronised."""
     service = made(tmp_path)

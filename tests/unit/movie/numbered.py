@@ -69,7 +69,7 @@ def frame_of(path: Path, slot: int, reason: str = "") -> MovieFrame:
 
 def context(slots: Optional[int] = None, um: Optional[float] = 0.5) -> MovieContext:
     """Return the surroundings of numbered frames."""
-    return MovieContext(INTERVAL_NS, um, "here", slots)
+    return MovieContext(INTERVAL_NS, INTERVAL_NS, um, "here", slots)
 
 
 def job_of(

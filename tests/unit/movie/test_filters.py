@@ -21,6 +21,7 @@ from openflexure_timelapse.movie.filters import (
     scale_bar_sprite,
     text_size_px,
     timestamp_text,
+    whole_pill,
 )
 from openflexure_timelapse.movie.timeline import Beat
 
@@ -205,6 +206,31 @@ def test_other_scripts() -> None:
     assert all(any(mask) for mask in masks)
 
 
+def test_a_text_that_no_font_covers_is_drawn_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each run of characters has the first font that covers it; marks stay with it."""
+    first, second = "DejaVuSans.ttf", lettering.PILLOWS_OWN
+    if lettering._load(first, 20) is None or lettering._load(second, 20) is None:
+        pytest.skip("two fonts are needed")
+    covered = {first: "Pond", second: "xyz"}
+    cached = (lettering._best_font, lettering._pieces, lettering._first_font)
+    alone = [lettering.text_mask(text, 20).shape[1] for text in ("Pond", "Pond xyz")]
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            lettering, "_has_glyph", lambda name, char: char in covered.get(name, "")
+        )
+        for function in cached:
+            function.cache_clear()
+        pieces = lettering._pieces("Pond xy\u0301z Pond")
+        mixed = lettering.text_mask("Pond xyz", 20)
+    for function in cached:
+        function.cache_clear()
+    assert pieces == (("Pond ", first), ("xy\u0301z ", second), ("Pond", first))
+    assert alone[0] < mixed.shape[1]
+    assert mixed[:, alone[0] :].any()
+
+
 @pytest.mark.parametrize("text", ["+00:12:30", "50 \u00b5m", "M\u00e4laren", "\u6c34"])
 def test_a_system_without_fonts(text: str) -> None:
     """Strokes replace a font, in a mask of about the height of the text."""
@@ -217,6 +243,86 @@ def test_control_characters_are_spaces() -> None:
     """A line break in a title breaks nothing."""
     broken, plain = (lettering.text_mask(text, 20) for text in ("a\nb\t", "a b"))
     assert np.array_equal(broken, plain)
+
+
+ELAPSED, TIME, DATED = "+01:23:20", "01:46:40", "2001-09-09 01:46:40"
+CHOICES = {
+    True: [
+        [f"{ELAPSED} \u00b7 {DATED}"],
+        [ELAPSED, DATED],
+        [f"{ELAPSED} \u00b7 {TIME}"],
+        [ELAPSED, TIME],
+        [ELAPSED],
+    ],
+    False: [
+        [f"{ELAPSED} \u00b7 {DATED} (clock not set)"],
+        [ELAPSED, f"{DATED} (clock not set)"],
+        [f"{ELAPSED} \u00b7 {TIME} (clock not set)"],
+        [ELAPSED, f"{TIME} (clock not set)"],
+        [ELAPSED],
+    ],
+}
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_clocks_are_whole_or_not_there(*, trusted: bool) -> None:
+    """The narrower the picture, the less the clocks say; nothing is cut or trusted."""
+    style = Style("", True, True, None, SENSOR, 30 * S)  # noqa: FBT003
+    beat: Beat[str] = Beat("show", "", 5000 * S, 10**18, 0, clock_trusted=trusted)
+    choices, found = CHOICES[trusted], []
+    for width in range(700, 99, -20):
+        composer = Composer((width, width * 3 // 4), style)
+        size, room = composer._text_px, composer._widest
+        lines = composer._clock_lines(beat, room)
+        assert all(line.size[0] <= room for line in lines)
+        drawn = [id(line) for line in lines]  # a pill is drawn once
+        wanted = [
+            [id(whole_pill(text, size, room)) for text in texts] for texts in choices
+        ]
+        found.append(wanted.index(drawn))
+    assert found[0] == 0
+    assert found[-1] >= 2
+    assert len(set(found)) >= 3
+
+
+def test_the_elapsed_time_is_above_a_scale_bar_that_leaves_no_room() -> None:
+    """A picture too narrow for both beside one another has one above the other."""
+    style = Style("", True, True, 0.21, SENSOR, 30 * S)  # noqa: FBT003
+    beat: Beat[str] = Beat("show", "", 5000 * S, 10**18, 0)
+    made = Composer((104, 78), style).compose(beat, None, SENSOR)
+    unwritten = np.full_like(made, made[0, 0])
+    assert (made[30:50] != unwritten[30:50]).any()
+
+
+@pytest.mark.parametrize("size", [(98, 74), (640, 58), (16, 12)])
+def test_a_tiny_picture_is_not_buried(size: Tuple[int, int]) -> None:
+    """Below 100 x 60 pixels nothing is written but the label of a gap, if it fits."""
+    style = Style("Pond", True, True, 0.21, SENSOR, 30 * S)  # noqa: FBT003
+    grey = np.full((size[1], size[0], 3), 128, np.uint8)
+    for label in ("", "No images for 5 min (paused)"):
+        beat: Beat[str] = Beat("show", "", 5 * S, 10**18, 0, label=label)
+        made = Composer(size, style).compose(beat, grey, SENSOR)
+        assert bool((made != grey).any()) == bool(label and size[0] > 16)
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (640, "No images for 2 h 1 min (paused)"),
+        (160, "No images for 2 h 1 min"),
+        (104, "No images"),
+    ],
+)
+def test_a_label_says_what_has_room(width: int, text: str) -> None:
+    """Of a gap's label first the reason is left out, then the duration."""
+    style = Style("", False, False, None, SENSOR, 30 * S)  # noqa: FBT003
+    made = []
+    for label in (text, "No images for 2 h 1 min (paused)"):
+        beat: Beat[str] = Beat("hold", "", 0, 0, 0, label=label)
+        composer = Composer((width, width * 3 // 4), style)
+        made.append(composer.compose(beat, None, None))
+    assert np.array_equal(*made)
+    assert made[0].std() > 0
 
 
 @pytest.mark.parametrize("size", [(16, 16), (120, 90), (300, 225), (64, 400)])

@@ -102,6 +102,18 @@ def test_what_a_label_says(shots: List[Shot[str]], gaps: str, label: str) -> Non
     assert {beat.label for beat in beats(shots, rule(gaps))} - {""} == {label}
 
 
+@pytest.mark.parametrize("gaps", ["hold", "blank", "cut"])
+def test_a_gap_at_the_end_has_its_reason(gaps: str) -> None:
+    """Slots after the last frame say why they are missing; others are not blamed."""
+    made = list(beats([shot(0)], rule(gaps), 5, "disk_full"))
+    assert made[-1].label.endswith("for 4 min (disk full)")
+    made = list(beats([shot(0), shot(1, None)], rule(gaps), 5, "disk_full"))
+    assert made[-1].label.endswith("for 4 min (damaged file, disk full)")
+    made = list(beats([shot(0), shot(1, None)], rule(gaps), 2, "disk_full"))
+    assert made[-1].label.endswith("for 1 min (damaged file)")
+    assert list(beats([shot(0)], rule(gaps), 1, "disk_full"))[-1].label == ""
+
+
 def test_labels_stay_long_enough_to_read() -> None:
     """A label over a short gap stays while the movie goes on, then leaves."""
     made = list(beats([shot(0), *map(shot, range(2, 9))], rule("hold", 4)))

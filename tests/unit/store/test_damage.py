@@ -32,7 +32,7 @@ from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot, Visit
 from openflexure_timelapse.store import repair as repair_module
 from openflexure_timelapse.store.disk import RealDisk, rename_durably
 from openflexure_timelapse.store.exif import read_frame_record, with_exif
-from openflexure_timelapse.store.header import frame_record
+from openflexure_timelapse.store.header import MEMBERS, frame_record
 from openflexure_timelapse.store.recover import recover, repair, verify
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -79,6 +79,18 @@ def garble(path: Path, text: bytes) -> None:
     change(path, path.read_bytes().index(text) + text.rindex(b" ") + 1, b"\x80")
 
 
+def take_out(folder: Path, path: str, value: Any = None) -> None:
+    """Set a member of the header to null, or to a value."""
+    header = json.loads((folder / "run.json").read_text("utf-8"))
+    *outer, last = path.split(".")
+    inner = header
+    for name in outer:
+        inner = inner[name]
+    inner[last] = [] if path in NULLABLE and value is None else value
+    (folder / "run.json").write_text(json.dumps(header), "utf-8")
+
+
+NULLABLE = ("camera.simulated", "camera.um_per_pixel")
 FRAME_DAMAGE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
     "missing": (lambda f: (f / SECOND_FRAME).unlink(), "missing"),
     "cut": (lambda f: half(f / SECOND_FRAME), "truncated"),
@@ -133,6 +145,18 @@ INDEX_DAMAGE: Dict[str, Tuple[Callable[[Path], Any], str]] = {
     ),
     "no header": (lambda f: (f / "run.json").unlink(), "damage"),
     "garbled header": (lambda f: half(f / "run.json"), "damage"),
+    "nested header": (
+        lambda f: (f / "run.json").write_bytes(b"[" * 100_000),
+        "damage",
+    ),
+    "folder as header": (
+        lambda f: ((f / "run.json").unlink(), (f / "run.json").mkdir()),
+        "damage",
+    ),
+    **{
+        f"header without {path}": (lambda f, path=path: take_out(f, path), "damage")
+        for path in MEMBERS
+    },
     "foreign header": (lambda f: (f / "run.json").write_bytes(b"[1]"), "damage"),
     "neither": (
         lambda f: ((f / "run.json").unlink(), (f / "run.db").write_bytes(b"no")),
@@ -315,6 +339,8 @@ def test_a_large_header_leaves_at_least_the_name(tmp_path: Path) -> None:
     repair(store.folder)
     with RunStore.open_read(store.folder) as reader:
         assert reader.header["plan"] == {"name": "pond"}
+        assert reader.header["created"] == "2026-11-23T08:30:28.873456+01:00"
+        assert reader.header["camera"]["model"] == "unknown"
         assert reader.header["id"] == RUN_ID
 
 
@@ -329,6 +355,16 @@ def test_old_files_are_kept(tmp_path: Path) -> None:
     repair(folder)
     kept = sorted(path.read_bytes() for path in folder.glob("*.before-repair-*"))
     assert kept == sorted([*damaged, b"third"])
+
+
+def test_a_folder_in_the_place_of_the_header_is_kept(tmp_path: Path) -> None:
+    """A folder named as the header is moved aside with what it holds."""
+    folder = finished_run(tmp_path)
+    (folder / "run.json").unlink()
+    (folder / "run.json").mkdir()
+    (folder / "run.json" / "note").write_bytes(b"mine")
+    assert repair(folder).moved_aside == ("run.json.before-repair-1",)
+    assert (folder / "run.json.before-repair-1" / "note").read_bytes() == b"mine"
 
 
 def test_rows_in_the_wal_are_salvaged(tmp_path: Path) -> None:
@@ -455,11 +491,69 @@ def test_a_missing_run_is_not_found(
         call(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("call", [verify, repair])
+@pytest.mark.parametrize("place", ["/", "..", "a folder"])
+def test_a_folder_that_is_no_run_is_left_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: Callable[[Path], Any],
+    place: str,
+) -> None:
+    """A folder that holds nothing of a run is refused by name, and stays as it is."""
+    inner = tmp_path / "a folder"
+    inner.mkdir()
+    leftover = inner / ".run.db.0123456789ab.part"
+    leftover.write_bytes(b"of somebody else")
+    monkeypatch.chdir(inner)
+    with pytest.raises(NotFoundError, match="is not a run's folder: it holds none of"):
+        call(Path(place) if place != "a folder" else inner)
+    assert leftover.exists()
+
+
+@pytest.mark.parametrize("member", [*MEMBERS, "camera", "plan"])
+def test_a_header_that_no_reader_can_use_is_mended(tmp_path: Path, member: str) -> None:
+    """A header without a member that readers need is taken from the index again."""
+    folder = finished_run(tmp_path)
+    header = (folder / "run.json").read_bytes()
+    take_out(folder, member)
+    with pytest.raises(DamagedRunError, match=r"its member \S+ is missing"):
+        RunStore.open_read(folder)
+    assert repair(folder).header_rebuilt
+    assert json.loads((folder / "run.json").read_bytes()) == json.loads(header)
+
+
+def test_damage_is_told_once(tmp_path: Path) -> None:
+    """A page that is met again and again is one sentence, and one in the event."""
+    with new_run(tmp_path) as store:
+        fill(store, 60)
+    database = store.folder / "run.db"
+    change(database, 4096, b"\xff" * (database.stat().st_size - 4096))
+    assert len(set(verify(store.folder).damage)) == len(verify(store.folder).damage)
+    report = repair(store.folder)
+    assert report.damage
+    assert len(set(report.damage)) == len(report.damage)
+    with RunStore.open_read(store.folder) as reader:
+        told = reader.events()[-1].details["damage"]
+    assert len(set(told)) == len(told)
+
+
+def test_a_report_says_what_becomes_of_files(tmp_path: Path) -> None:
+    """A file that stays is not said to have been moved, a lost one not to stay."""
+    folder = finished_run(tmp_path)
+    half(folder / SECOND_FRAME)
+    (folder / "frames/here/0000002.jpeg").unlink()
+    told = "\n".join(repair(folder).lines())
+    assert f"left in place: {SECOND_FRAME} (truncated)." in told
+    assert "Gone, and not listed any more: frames/here/0000002.jpeg." in told
+    assert (folder / SECOND_FRAME).exists()
+
+
 def test_nothing_left_is_said(tmp_path: Path) -> None:
     """A folder with neither header, index nor frame cannot be repaired, and says so."""
     (tmp_path / RUN_ID / "frames").mkdir(parents=True)
-    with pytest.raises(DamagedRunError, match="Nothing is left of the run"):
+    with pytest.raises(DamagedRunError, match="Nothing is left of the run") as caught:
         repair(tmp_path / RUN_ID)
+    assert "delete" not in str(caught.value)
 
 
 def test_verify_tells_its_progress(tmp_path: Path) -> None:
