@@ -97,7 +97,9 @@ class Fault:
             known = ", ".join(get_args(FaultKind))
             raise ValueError(f"there is no fault {self.kind!r}; choose one of {known}")
         if not self.from_s < self.to_s:
-            raise ValueError(f"{self.kind} from {self.from_s} to {self.to_s} s is never")
+            raise ValueError(
+                f"{self.kind} from {self.from_s} to {self.to_s} s is never"
+            )
         if self.nth and self.kind in UNCOUNTED:
             raise ValueError(f"{self.kind} goes by time; its calls are not counted")
 
