@@ -132,8 +132,9 @@ class Service:
             self._take_folder()
             waiting = interrupted_run(self._data_folder)
             if waiting is not None:
-                told = f"The run {waiting} was interrupted and waits; resume it or "
-                raise RunActiveError(told + "give it up before another one starts.")
+                told = f"The run {waiting} was interrupted and waits; resume it "
+                told += "(record --resume) or give it up (record --give-up) "
+                raise RunActiveError(told + "before another one starts.")
             run_id = self._free_run_id(checked)
             header = header_of(checked, self._microscope, self._clock)
             store = RunStore.create(self._data_folder, run_id, header, self._disk)
@@ -157,6 +158,8 @@ class Service:
 
     def resume_interrupted(self, *, give_up: bool = False) -> Optional[str]:
         """Go on with what an earlier process could not end: a run, its movies.
+
+        Of several runs the oldest goes on; the others stay on the list.
 
         Parameters
         ----------
@@ -182,10 +185,12 @@ class Service:
             if names:
                 self._take_folder()
             for run_id in names:
+                if self._is_recording():
+                    break  # one microscope: the next one waits for its turn
                 try:
                     self._resume(run_id, give_up=give_up)
                     found = run_id
-                except StorageError as exc:  # noqa: PERF203 (it keeps no other waiting)
+                except StorageError as exc:
                     trouble = trouble or exc
         if found is None and trouble is not None:
             raise trouble
@@ -347,9 +352,13 @@ class Service:
         """Return the space for runs."""
         return self._disk.free_bytes(str(self._data_folder))
 
+    def _is_recording(self) -> bool:
+        """Tell whether a run of this process is under way."""
+        return self._thread is not None and self._thread.is_alive()
+
     def _take_folder(self) -> None:
         """Make sure that nobody else records, in this process or in another."""
-        if self._thread is not None and self._thread.is_alive():
+        if self._is_recording():
             told = f"The run {self._run_id} is active; "
             raise RunActiveError(told + "stop it first, or wait until it has ended.")
         if self._data_lock is None:

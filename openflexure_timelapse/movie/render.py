@@ -334,7 +334,8 @@ def _kill(process: "subprocess.Popen[str]") -> None:
 def sweep_renders(folder: Path) -> None:
     """Remove what renders left in a run when the power went.
 
-    A render that is under way has touched its folder lately, and keeps it.
+    A render that is under way, perhaps of another process, has written into its folder
+    within the last hour, and keeps it.
 
     Parameters
     ----------
@@ -342,6 +343,11 @@ def sweep_renders(folder: Path) -> None:
         Of the run.
     """
     for leftover in (folder / MOVIES).glob(".*"):
-        age_s = time.time() - leftover.stat().st_mtime
-        if is_temporary(leftover.name) and age_s > LEFTOVER_S:
-            shutil.rmtree(str(leftover), ignore_errors=True)
+        if not is_temporary(leftover.name):
+            continue
+        with contextlib.suppress(FileNotFoundError):  # it ended at this moment
+            written_s = [
+                item.stat().st_mtime for item in (leftover, *leftover.glob("*"))
+            ]
+            if time.time() - max(written_s) > LEFTOVER_S:
+                shutil.rmtree(str(leftover), ignore_errors=True)

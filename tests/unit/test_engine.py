@@ -256,6 +256,39 @@ def test_a_lamp_that_never_shone_is_told(tmp_path: Path, exposure: str) -> None:
     assert all(Flag.DARK in frame.draft.flags for frame in rig.frames())
 
 
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
+def test_an_injected_step_of_the_wall_clock_moves_nothing(
+    tmp_path: Path, step_s: float
+) -> None:
+    """The frames keep their place on the grid; the step is an event."""
+    rig = Rig(tmp_path, faults=[Fault("wall_step", from_s=75, amount=step_s)])
+    rig.run()
+    assert rig.outcomes() == "cccccccc"
+    assert whole_seconds(rig) == [slot * INTERVAL_S for slot in range(8)]
+    assert "wall_clock_stepped" in rig.kinds()
+
+
+def test_lost_lens_shading_darkens_the_corners_and_loses_no_frame(
+    tmp_path: Path,
+) -> None:
+    """No check looks for it yet: the frame is kept, without a flag."""
+    fault = Fault("lens_shading_lost", from_s=85, to_s=100)
+    rig = Rig(tmp_path, scene="empty", faults=[fault])
+    rig.run()
+    assert rig.outcomes() == "cccccccc"
+    greys = [frame.draft.mean_grey for frame in rig.frames()]
+    assert min(range(8), key=greys.__getitem__) == 3
+
+
+def test_a_camera_that_hangs_during_a_sweep_ends_the_visit(tmp_path: Path) -> None:
+    """Focus has its deadline, too; the next slot focuses again and is captured."""
+    hang = Fault("camera_hung", to_s=100, previews=True)
+    rig = Rig(tmp_path, faults=[hang], autofocus={"every": 1, "range": 800})
+    assert rig.run().end_reason is EndReason.COMPLETED
+    assert rig.reasons()[0] == "timeout"
+    assert rig.outcomes().endswith("cccc")
+
+
 def test_a_lamp_that_is_stuck_costs_no_frame(tmp_path: Path) -> None:
     """Light that cannot be switched is still light."""
     rig = Rig(tmp_path, faults=[Fault("light_stuck")], light="only_while_capturing")

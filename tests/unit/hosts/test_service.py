@@ -24,7 +24,7 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.hosts.jobs import movie_frames
 from openflexure_timelapse.hosts.service import Service
-from openflexure_timelapse.hosts.todo import TODO_FILE
+from openflexure_timelapse.hosts.todo import TODO_FILE, runs_to_do
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.repair import repair
 from openflexure_timelapse.store.verify import verify
@@ -470,6 +470,25 @@ def test_a_run_that_is_repaired_is_resumed(tmp_path: Path) -> None:
     assert second.status()["end_reason"] == "completed"
     second.close()
     assert verify(tmp_path / run_id).ok
+
+
+def test_of_two_runs_that_wait_one_goes_on_at_a_time(tmp_path: Path) -> None:
+    """One microscope never serves two runs: the second keeps its place on the list."""
+    first, older = left(tmp_path)
+    folder, aside = tmp_path / older, tmp_path / "aside"
+    folder.rename(aside)
+    second, newer = left(tmp_path, name="newer")
+    aside.rename(folder)
+    (tmp_path / TODO_FILE).write_text(f"{older}\n{newer}\n", encoding="utf-8")
+    third = after(second, tmp_path)
+    assert first.status()["phase"] == "running"
+    assert third.resume_interrupted() == older
+    assert third.wait(PATIENCE_S)
+    assert runs_to_do(tmp_path) == [newer]
+    assert third.resume_interrupted() == newer
+    assert third.wait(PATIENCE_S)
+    assert runs_to_do(tmp_path) == []
+    third.close()
 
 
 def test_two_programs_do_not_record_into_one_folder(tmp_path: Path) -> None:
