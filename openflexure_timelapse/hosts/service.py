@@ -341,10 +341,7 @@ class Service:
 
     def delete(self, run_id: str, confirm: str) -> Dict[str, Any]:
         """Delete a run; `confirm` is its id once more."""
-        deleted = self.library.delete(run_id, confirm)
-        with self._lock:
-            self._todo.remove(run_id)
-        return deleted
+        return self.library.delete(run_id, confirm)
 
     # ------------------------------------------------------------------------ private
 

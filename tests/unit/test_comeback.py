@@ -59,12 +59,16 @@ def test_a_stack_that_was_cut_short_does_not_move_the_next_one(tmp_path: Path) -
     assert len(whole) >= 6
 
 
+@pytest.mark.parametrize("exposure", ["lock", "auto"])
 @pytest.mark.parametrize("captures", [1, 2, 5])
-def test_a_stack_comes_home_after_a_power_cut(tmp_path: Path, captures: int) -> None:
+def test_a_stack_comes_home_after_a_power_cut(
+    tmp_path: Path, captures: int, exposure: str
+) -> None:
     """Also when the very first stack was cut off in its middle."""
-    first = Rig(tmp_path, planes=STACK)
+    plan: Dict[str, Any] = {"planes": STACK, "exposure": exposure}
+    first = Rig(tmp_path, **plan)
     cut_when(first, first.microscope.camera, "capture", captures)
-    second = Rig(tmp_path, clock=later(first, 1, "boot-1"), planes=STACK)
+    second = Rig(tmp_path, clock=later(first, 1, "boot-1"), **plan)
     second.microscope.stage.move_to(first.microscope.stage.position())
     second.run()
     whole = [zs for zs in heights(second).values() if len(zs) == 3]
@@ -94,15 +98,20 @@ def test_a_stop_in_the_middle_of_a_stack_comes_home(tmp_path: Path) -> None:
 # ------------------------------------------------------------------- light and exposure
 
 
-def test_what_was_before_is_on_disk_before_it_is_changed(tmp_path: Path) -> None:
-    """A kill in the first visit loses neither the light's level nor the exposure."""
-    places, light = PLACES, "only_while_capturing"
-    first = Rig(tmp_path, positions=places, light=light)
+@pytest.mark.parametrize("exposure", ["lock", "auto"])
+def test_what_was_before_is_on_disk_before_it_is_changed(
+    tmp_path: Path, exposure: str
+) -> None:
+    """A kill in the first visit does not lose the light's level."""
+    plan: Dict[str, Any] = {
+        "positions": PLACES,
+        "light": "only_while_capturing",
+        "exposure": exposure,
+    }
+    first = Rig(tmp_path, **plan)
     before = first.microscope.light.level()
     cut_when(first, first.microscope.light, "set_level", 1)  # the first time dark
-    second = Rig(
-        tmp_path, clock=later(first, 1, "boot-1"), positions=places, light=light
-    )
+    second = Rig(tmp_path, clock=later(first, 1, "boot-1"), **plan)
     second.microscope.light.set_level(0.0)  # as the cut left it
     second.run()
     assert second.microscope.light.level() == before
@@ -286,8 +295,25 @@ def test_hardware_that_cannot_be_put_back_is_told_and_the_run_ends(
     assert (rig.folder / "frames.csv").exists()
 
 
+def test_a_slot_that_an_error_of_our_own_cuts_off_is_told(tmp_path: Path) -> None:
+    """It has frames, so it was not skipped; the rest says that the run failed."""
+    rig = Rig(tmp_path, positions=PLACES)
+    see_visit, visits = rig.engine._board.see_visit, [0]
+
+    def broken(visit: Any) -> None:
+        visits[0] += 1
+        if visits[0] == 5:  # after the first of two positions of slot 2
+            raise ZeroDivisionError
+        see_visit(visit)
+
+    rig.engine._board.see_visit = broken  # type: ignore[method-assign]
+    assert rig.run().end_reason is EndReason.FAILED
+    assert rig.outcomes() == "ccf" + "s" * 5
+    assert rig.reasons()[2:4] == ["interrupted", "run_failed"]
+
+
 def test_an_error_of_our_own_ends_the_run_with_every_slot_told(tmp_path: Path) -> None:
-    """The slot under way keeps its frames, and the rest says that the run failed."""
+    """The slots before keep their outcomes, and the rest says that the run failed."""
     rig = Rig(tmp_path, positions=PLACES)
     room = rig.engine._room
     learn, slots = room.learn, [0]

@@ -9,11 +9,14 @@ import pytest
 
 from hardware_sim.session import simulate
 from openflexure_timelapse.cli import main
+from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.printing import Printer
 from openflexure_timelapse.console.record import follow
+from openflexure_timelapse.errors import DiskFullError
 from openflexure_timelapse.frame import Outcome, Reason, Slot
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.hosts.todo import TODO_FILE
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -87,6 +90,31 @@ def test_an_interrupted_run_is_left(tmp_path: Path) -> None:
     told = recorded(tmp_path, lambda _: True, speed=1.0)
     assert told["left"]
     assert (told["movies"], told["remarks"], told["problems"]) == ([], [], [])
+
+
+def test_a_run_that_finds_no_room_for_its_end_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command does not wait for ever, and does not say that the run is over."""
+
+    def refuse(*_store: Any, **_rows: Any) -> None:
+        raise DiskFullError("no space is left")
+
+    begun = [False]
+
+    def full_once_begun(service: Service) -> bool:
+        if not begun[0] and service.status()["last_frame"] is not None:
+            begun[0] = True
+            monkeypatch.setattr(RunStore, "record", refuse)
+        return False
+
+    monkeypatch.setattr(recording, "ROOM_S", 0.3)
+    told = recorded(tmp_path, full_once_begun, speed=60.0)
+    assert begun[0]
+    assert told["left"]
+    assert told["status"]["phase"] == "finishing"
+    assert told["status"]["rows_waiting"] > 0
+    assert (tmp_path / TODO_FILE).read_text("utf-8").strip() == told["run"]
 
 
 def test_remarks_on_movies_are_told(

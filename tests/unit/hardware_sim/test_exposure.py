@@ -67,6 +67,21 @@ def test_automatic_exposure_differs_between_an_empty_and_a_crowded_field() -> No
     assert background(crowded) > background(empty) + 2.0
 
 
+def test_automatic_exposure_comes_back_after_a_dark_hour() -> None:
+    """However far the lamp was down, an hour later nothing of it is left."""
+    microscope = build(1, "calibration_grid", VirtualClock(0))
+    clock = microscope._clock
+    before = microscope.camera.capture(None).metadata["exposure_us"]
+    for level in (0.0, microscope.light.level()):
+        microscope.light.set_level(level)
+        microscope.camera.preview()
+        clock.wait_until(clock.monotonic_ns() + 3600 * 10**9, clock.signal())
+        microscope.camera.preview()
+    after = microscope.camera.capture(None).metadata
+    assert after["exposure_us"] == pytest.approx(before, rel=0.05)
+    assert after["analogue_gain"] == 1.0
+
+
 def test_exposure_is_a_whole_number_of_lines() -> None:
     """The shutter is rounded down to lines and the gain is one of the sensor's."""
     setting = Setting.of_total(9000.0)

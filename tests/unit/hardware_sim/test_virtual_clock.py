@@ -141,3 +141,15 @@ def test_a_scaled_clock_needs_a_speed() -> None:
     for speed in (0.0, -1.0):
         with pytest.raises(ValueError, match="speed"):
             ScaledClock(speed, RealClock())
+
+
+def test_a_faster_clock_does_not_hurry_the_computer(clock: VirtualClock) -> None:
+    """Ten real seconds of computing miss no deadline of fifteen scaled ones."""
+    fast = ScaledClock(100.0, clock)
+    lane = fast.lane("test")
+    deadline_ns = fast.monotonic_ns() + 15 * S
+    assert lane.call("compute", lambda: clock.advance(10 * S), deadline_ns) is None
+    with pytest.raises(HardwareTimeoutError, match="compute"):
+        lane.call(
+            "compute", lambda: clock.advance(60 * S), fast.monotonic_ns() + 15 * S
+        )
