@@ -4,14 +4,14 @@ import platform
 from typing import Any, Dict, Mapping
 
 from openflexure_timelapse import __version__
-from openflexure_timelapse.errors import InvalidPlanError
+from openflexure_timelapse.errors import HardwareError, InvalidPlanError
 from openflexure_timelapse.estimate import Estimate, estimate
 from openflexure_timelapse.plan import Plan, check_reach, check_start, parse_plan
 from openflexure_timelapse.ports import Clock, Microscope
 from openflexure_timelapse.schedule import seconds_to_ns
 from openflexure_timelapse.status import local_time
 
-__all__ = ["admit", "estimate_now", "header_of"]
+__all__ = ["admit", "check_hardware", "estimate_now", "header_of"]
 
 NS_PER_S = 1_000_000_000
 
@@ -73,6 +73,33 @@ def estimate_now(
         free_bytes=free_bytes,
         starts_in_ns=starts_in_ns,
     )
+
+
+def check_hardware(header: Mapping[str, Any], microscope: Microscope) -> None:
+    """Refuse to go on with a run of a real camera or stage on a stand-in for it.
+
+    A server that finds no camera at its start puts in one that draws pictures; they
+    must not end up among those of a sample.
+
+    Parameters
+    ----------
+    header : mapping
+        Of the run.
+    microscope : Microscope
+        The one that is there now.
+
+    Raises
+    ------
+    HardwareError
+        Naming what is missing.
+    """
+    camera, stage = microscope.camera.describe(), microscope.stage.describe()
+    for part, simulated in (("camera", camera.simulated), ("stage", stage.simulated)):
+        before = header.get(part, {})
+        if simulated and before.get("simulated") is False:
+            told = f"An interrupted run used the {part} {before.get('model')!r}, which "
+            told += "is not there now; connect it and restart the server, or stop the "
+            raise HardwareError(told + "run.")
 
 
 def header_of(plan: Plan, microscope: Microscope, clock: Clock) -> Dict[str, Any]:

@@ -153,6 +153,12 @@ class MovieJobs:
         with self._lock:
             return [job.to_json() for job in self._jobs]
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a movie is being made or waits."""
+        with self._lock:
+            return any(not job.is_over for job in self._jobs)
+
     def job_ids(self, run_id: str) -> List[str]:
         """Return the ids of a run's jobs."""
         with self._lock:

@@ -390,7 +390,7 @@ def left(tmp_path: Path, **changes: Any) -> "tuple[Service, str]":
     assert isinstance(clock, VirtualClock)
 
     def leave() -> None:
-        engine = service._engine
+        engine = service._recorder._engine
         assert engine is not None
         engine.leave()
 
@@ -454,7 +454,7 @@ def test_a_run_that_is_repaired_is_resumed(tmp_path: Path) -> None:
         raise DamagedRunError("the index is malformed; repair may mend it")
 
     def damage() -> None:
-        engine = service._engine
+        engine = service._recorder._engine
         assert engine is not None
         engine._store.record = damaged  # type: ignore[method-assign]
 
@@ -544,7 +544,7 @@ def test_a_start_that_fails_leaves_nothing(
         raise DiskFullError("no space is left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(service._todo, "_write", refuse)
+        patch.setattr(service._recorder._todo, "_write", refuse)
         with pytest.raises(DiskFullError):
             service.start(PLAN)
     assert service.runs()["runs"] == []

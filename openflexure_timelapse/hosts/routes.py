@@ -1,0 +1,210 @@
+"""The verbs over HTTP: one table of addresses for every server.
+
+A server turns each row into its own kind of view. A handler takes the verbs and what
+was asked; it returns JSON-able data or the path of a file, and raises our errors.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Tuple, Union
+
+from openflexure_timelapse.errors import NotFoundError, StorageError
+from openflexure_timelapse.hosts.forms import plan_of_form, tidied
+from openflexure_timelapse.hosts.requests import Asked
+from openflexure_timelapse.hosts.verbs import Verbs
+from openflexure_timelapse.plan import Plan, parse_plan
+from openflexure_timelapse.recipe import Recipe
+
+__all__ = ["ROUTES", "Handler", "Reply", "Route"]
+
+Reply = Union[Dict[str, Any], Path]
+Handler = Callable[[Verbs, Asked], Reply]
+
+WEB = Path(__file__).resolve().parent.parent / "web"
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address.
+
+    Attributes
+    ----------
+    name : str
+        Of the endpoint; unique.
+    rule : str
+        The address below the extension's own; ``<name>`` stands for a part without
+        slashes, ``<path:name>`` for one with them.
+    handlers : mapping of str to callable
+        By the HTTP method, in capitals.
+    """
+
+    name: str
+    rule: str
+    handlers: Mapping[str, Handler]
+
+
+# ------------------------------------------------------------------------ run control
+
+
+def _status(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Tell how the run goes."""
+    return verbs.status()
+
+
+def _plan_schema(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Return the JSON Schema of a plan."""
+    return verbs.service.plan_schema()
+
+
+def _estimate(verbs: Verbs, asked: Asked) -> Reply:
+    """Tell what a plan would take."""
+    return verbs.service.estimate(tidied(Plan, asked.document()))
+
+
+def _start(verbs: Verbs, asked: Asked) -> Reply:
+    """Start a run of a plan."""
+    return _started(verbs, tidied(Plan, asked.document()))
+
+
+def _start_form(verbs: Verbs, asked: Asked) -> Reply:
+    """Start a run as the short form asks for it."""
+    return _started(verbs, plan_of_form(asked.document()))
+
+
+def _started(verbs: Verbs, plan: Mapping[str, Any]) -> Reply:
+    """Start a run and remember its plan for the next visit."""
+    service = verbs.service
+    told: Dict[str, Any] = {**service.start(plan), "warnings": []}
+    try:
+        service.preferences.remember(parse_plan(plan))
+    except StorageError as exc:
+        told["warnings"] = [f"The plan is not remembered for next time: {exc}"]
+    return told
+
+
+def _pause(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Pause the run."""
+    return verbs.service.pause()
+
+
+def _resume(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Go on with the run."""
+    return verbs.resume()
+
+
+def _stop(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """End the run."""
+    return verbs.stop()
+
+
+def _latest(verbs: Verbs, asked: Asked) -> Reply:
+    """Return the newest frame."""
+    return verbs.service.latest(asked.optional_number("width"))
+
+
+def _preferences(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Return what is remembered between visits."""
+    return verbs.service.preferences.read().to_json()
+
+
+def _set_preferences(verbs: Verbs, asked: Asked) -> Reply:
+    """Change what is remembered between visits."""
+    return verbs.service.preferences.change(asked.document())
+
+
+# ----------------------------------------------------------------------- looking at it
+
+
+def _runs(verbs: Verbs, asked: Asked) -> Reply:
+    """Return a page of runs, newest first."""
+    limit = asked.number("limit", 50)
+    return verbs.service.runs(asked.query.get("after", ""), limit)
+
+
+def _run(verbs: Verbs, asked: Asked) -> Reply:
+    """Return everything about a run but its frames."""
+    return verbs.service.run(asked.path["run"])
+
+
+def _delete(verbs: Verbs, asked: Asked) -> Reply:
+    """Delete a run."""
+    return verbs.service.delete(asked.path["run"], asked.query.get("confirm", ""))
+
+
+def _frames(verbs: Verbs, asked: Asked) -> Reply:
+    """Return a page of a run's frames."""
+    after, limit = asked.number("after", 0), asked.number("limit", 100)
+    return verbs.service.frames(asked.path["run"], after, limit)
+
+
+def _frame(verbs: Verbs, asked: Asked) -> Reply:
+    """Return the picture of a frame."""
+    n, width = asked.number("n", 0), asked.optional_number("width")
+    return verbs.service.frame(asked.path["run"], n, width)
+
+
+def _slots(verbs: Verbs, asked: Asked) -> Reply:
+    """Return a page of a run's slots and their outcomes."""
+    after, limit = asked.number("after", 0), asked.number("limit", 100)
+    return verbs.service.slots(asked.path["run"], after, limit)
+
+
+def _make_movie(verbs: Verbs, asked: Asked) -> Reply:
+    """Make a movie of a run."""
+    recipe = tidied(Recipe, asked.document())
+    return verbs.service.make_movie(asked.path["run"], recipe)
+
+
+def _files(verbs: Verbs, asked: Asked) -> Reply:
+    """Return the names of a run's files that are not frames."""
+    return verbs.service.files(asked.path["run"])
+
+
+def _file(verbs: Verbs, asked: Asked) -> Reply:
+    """Return one of a run's files."""
+    return verbs.service.file(asked.path["run"], asked.path["name"])
+
+
+def _jobs(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Return the movies that are being made."""
+    return verbs.service.jobs()
+
+
+def _cancel_job(verbs: Verbs, asked: Asked) -> Reply:
+    """Cancel a movie."""
+    return verbs.service.cancel_job(asked.path["job"])
+
+
+def _page(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Return the page or one of its files."""
+    name = asked.path.get("name", PAGE)
+    if name not in {path.name for path in WEB.iterdir()}:
+        raise NotFoundError(f"The page has no file {name!r}; open page/ itself.")
+    return WEB / name
+
+
+ROUTES: Tuple[Route, ...] = (
+    Route("status", "status", {"GET": _status}),
+    Route("plan_schema", "plan_schema", {"GET": _plan_schema}),
+    Route("estimate", "estimate", {"POST": _estimate}),
+    Route("start", "start", {"POST": _start}),
+    Route("start_form", "start_form", {"POST": _start_form}),
+    Route("pause", "pause", {"POST": _pause}),
+    Route("resume", "resume", {"POST": _resume}),
+    Route("stop", "stop", {"POST": _stop}),
+    Route("latest", "latest", {"GET": _latest}),
+    Route("preferences", "preferences", {"GET": _preferences, "PUT": _set_preferences}),
+    Route("runs", "runs", {"GET": _runs}),
+    Route("run", "runs/<run>", {"GET": _run, "DELETE": _delete}),
+    Route("frames", "runs/<run>/frames", {"GET": _frames}),
+    Route("frame", "runs/<run>/frames/<n>", {"GET": _frame}),
+    Route("slots", "runs/<run>/slots", {"GET": _slots}),
+    Route("movies", "runs/<run>/movies", {"POST": _make_movie}),
+    Route("files", "runs/<run>/files", {"GET": _files}),
+    Route("file", "runs/<run>/files/<path:name>", {"GET": _file}),
+    Route("jobs", "jobs", {"GET": _jobs}),
+    Route("job", "jobs/<job>", {"DELETE": _cancel_job}),
+    Route("page", "page/", {"GET": _page}),
+    Route("page_file", "page/<name>", {"GET": _page}),
+)

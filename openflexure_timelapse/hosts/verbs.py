@@ -1,0 +1,181 @@
+"""The service as a server offers it: there when it can be, and else what is wrong.
+
+A server must start and answer whatever is broken, so the service is made when it is
+first needed and made again when it could not be; and its data folder is where the
+server keeps its captures, which a user may move while the server runs.
+"""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
+
+from openflexure_timelapse.errors import (
+    HardwareError,
+    TimelapseError,
+    WrongPhaseError,
+)
+from openflexure_timelapse.hosts.service import Service
+
+__all__ = ["Verbs"]
+
+Result = TypeVar("Result")
+
+LOG = logging.getLogger(__name__)
+
+
+class Verbs:
+    """The service of one server.
+
+    Parameters
+    ----------
+    place : callable
+        Returns the data folder that is wanted now; called for each request.
+    make : callable
+        Makes the service for a data folder. Both raise our errors for what they lack.
+    remarks : callable
+        Returns what a user should know of the hardware at this moment, as sentences.
+    """
+
+    def __init__(
+        self,
+        place: Callable[[], Path],
+        make: Callable[[Path], Service],
+        remarks: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._place = place
+        self._make = make
+        self._remarks = remarks
+        self._lock = threading.RLock()
+        self._service: Optional[Service] = None
+        self._folder: Optional[Path] = None
+        self._trouble = ""
+        self._closed = False
+
+    @property
+    def service(self) -> Service:
+        """The service.
+
+        Raises
+        ------
+        TimelapseError
+            What keeps it from being made.
+        """
+        with self._lock:
+            if self._closed:
+                told = "The server is ending; wait until it has started again."
+                raise HardwareError(told)
+            folder = _guarded(self._place)
+            service = self._service
+            if service is not None and (folder == self._folder or service.is_busy):
+                return service
+            if service is not None:
+                service.close()
+            self._service, self._folder = None, None
+            self._service = _guarded(lambda: self._make(folder))
+            self._folder = folder
+            return self._service
+
+    # ------------------------------------------------------------------------- verbs
+
+    def status(self) -> Dict[str, Any]:
+        """Return the service's status; the phase ``unavailable`` without a service."""
+        try:
+            told = self.service.status()
+        except TimelapseError as exc:
+            return {
+                "phase": "unavailable",
+                "run_id": None,
+                "detail": str(exc),
+                "warnings": [str(exc)],
+                "movie_jobs": [],
+            }
+        return {**told, "warnings": [*told.get("warnings", ()), *self._notices()]}
+
+    def _notices(self) -> List[str]:
+        """Return what else a user should know."""
+        try:
+            found = list(self._remarks())
+        except Exception as exc:  # noqa: BLE001 - a host's code, and only a remark
+            found = [f"The state of the hardware is unknown: {exc!r}."]
+        with self._lock:
+            return [*found, self._trouble] if self._trouble else found
+
+    def resume(self) -> Dict[str, Any]:
+        """Go on with the paused run, or with one that was interrupted.
+
+        Raises
+        ------
+        TimelapseError
+            As `Service.resume` and `Service.resume_interrupted` do.
+        """
+        service = self.service
+        try:
+            service.resume()
+        except WrongPhaseError:
+            if service.is_busy or service.resume_interrupted() is None:
+                raise
+        self._forget_trouble()
+        return self.status()
+
+    def stop(self) -> Dict[str, Any]:
+        """End the active run, or one that was interrupted and waits.
+
+        Raises
+        ------
+        TimelapseError
+            As `Service.stop` and `Service.resume_interrupted` do.
+        """
+        service = self.service
+        try:
+            service.stop()
+        except WrongPhaseError:
+            if service.is_busy or service.resume_interrupted(give_up=True) is None:
+                raise
+        self._forget_trouble()
+        return self.status()
+
+    def _forget_trouble(self) -> None:
+        """Take back what was said of an interrupted run."""
+        with self._lock:
+            self._trouble = ""
+
+    # -------------------------------------------------------------------------- life
+
+    def begin(self) -> None:
+        """Go on, in the background, with what an earlier process left to do.
+
+        Never raises: what goes wrong is in the status.
+        """
+        thread = threading.Thread(
+            target=self._resume_interrupted, name="timelapse-begin", daemon=True
+        )
+        thread.start()
+
+    def _resume_interrupted(self) -> None:
+        """Go on with an interrupted run; keep what stands in the way."""
+        try:
+            self.service.resume_interrupted()
+        except TimelapseError as exc:
+            LOG.warning("An interrupted time-lapse could not go on: %s", exc)
+            with self._lock:
+                self._trouble = str(exc)
+
+    def close(self) -> None:
+        """Leave an active run for the next process to resume."""
+        with self._lock:
+            service, self._service, self._closed = self._service, None, True
+        if service is not None:
+            service.close()
+
+
+def _guarded(function: Callable[[], Result]) -> Result:
+    """Call a host's code; whatever it raises comes out as one of our errors."""
+    try:
+        return function()
+    except TimelapseError:
+        raise
+    except Exception as exc:
+        LOG.exception("The time-lapse extension could not be set up.")
+        told = f"The microscope cannot be used for time-lapse: {exc!r}; "
+        raise HardwareError(told + "the server's log says more.") from exc
