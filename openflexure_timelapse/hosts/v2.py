@@ -28,7 +28,7 @@ from openflexure_timelapse.hosts.v2_microscope import V2Microscope
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.store.disk import RealDisk
 
-__all__ = ["NAME", "TimelapseExtension"]
+__all__ = ["NAME", "TimelapseAction", "TimelapseExtension"]
 
 LOG = logging.getLogger(__name__)
 
