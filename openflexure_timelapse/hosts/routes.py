@@ -52,6 +52,11 @@ def _status(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
     return verbs.status()
 
 
+def _microscope(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Tell what the microscope is and where its stage stands."""
+    return verbs.service.microscope()
+
+
 def _plan_schema(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
     """Return the JSON Schema of a plan."""
     return verbs.service.plan_schema()
@@ -186,6 +191,7 @@ def _page(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
 
 ROUTES: Tuple[Route, ...] = (
     Route("status", "status", {"GET": _status}),
+    Route("microscope", "microscope", {"GET": _microscope}),
     Route("plan_schema", "plan_schema", {"GET": _plan_schema}),
     Route("estimate", "estimate", {"POST": _estimate}),
     Route("start", "start", {"POST": _start}),

@@ -4,6 +4,7 @@ They take and return plain JSON-able data or a path, and raise only our errors. 
 service owns one microscope and one data folder.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
@@ -166,6 +167,23 @@ class Service:
     def plan_schema(self) -> Dict[str, Any]:
         """Return the JSON Schema of a plan."""
         return plan_schema()
+
+    def microscope(self) -> Dict[str, Any]:
+        """Return what the microscope is and where its stage stands.
+
+        Raises
+        ------
+        HardwareError
+            When the stage does not tell.
+        """
+        camera, stage = self._microscope.camera, self._microscope.stage
+        return {
+            "microscope": self._microscope.describe(),
+            "camera": asdict(camera.describe()),
+            "stage": {**asdict(stage.describe()), "position": asdict(stage.position())},
+            "light": self._microscope.light is not None,
+            "focuser": self._microscope.focuser is not None,
+        }
 
     def runs(self, after: str = "", limit: int = 50) -> Dict[str, Any]:
         """Return a page of runs, newest first."""

@@ -141,7 +141,7 @@ async function showMovies(status) {
     files = (await ask(`runs/${status.run_id}/files`)).files;
   } catch { return; } // the next poll asks again
   const movies = files.filter((file) => file.name.startsWith("movies/"));
-  const open = jobs.filter((job) => !["done", "completed"].includes(job.state));
+  const open = jobs.filter((job) => job.state !== "done");
   const key = JSON.stringify([movies, open.map((job) => [job.job, job.state, job.message])]);
   const list = at("movies");
   for (const job of open) {
@@ -224,7 +224,7 @@ async function estimate() {
     const parts = [];
     if (found.frames !== null && found.frames !== undefined) {
       parts.push(`${found.frames} frames`);
-      parts.push(bytes(found.bytes));
+      parts.push(bytes(found.stored_bytes));
     } else parts.push("Until stopped");
     if (found.ends_at) parts.push(`ends ${moment(found.ends_at)}`);
     line.textContent = [parts.join(", "), ...(found.warnings || [])].join(". ");
@@ -291,11 +291,11 @@ async function begin() {
   fill({ name: "time-lapse", interval_s: 30, frames: 120 });
   poll();
   try {
-    const camera = await ask("camera");
-    for (const mode of camera.modes) {
+    const { camera } = await ask("microscope");
+    for (const [name, [width, height]] of Object.entries(camera.modes)) {
       const option = document.createElement("option");
-      option.value = mode.name;
-      option.textContent = `${mode.name}, ${mode.width} × ${mode.height}`;
+      option.value = name;
+      option.textContent = `${name}, ${width} × ${height}`;
       form.elements.mode.append(option);
     }
     const kept = (await ask("preferences")).plan;
