@@ -8,123 +8,80 @@ import numpy as np
 from labthings import fields, find_component
 from labthings.extensions import BaseExtension
 from labthings.views import ActionView
+from numpy.typing import NDArray
 from werkzeug.exceptions import ServiceUnavailable
 
 from hardware_sim.v2_objects import Microscope
 
-__all__ = ["AutofocusExtension", "SharpnessMonitor"]
+__all__ = ["AutofocusExtension"]
 
+COMPONENT = "org.openflexure.microscope"
 STEPS_PER_FRAME = 40
 MOST_FRAMES_PER_S = 12.0
 """A camera renders no more of them beside a moving stage, whatever it was asked for."""
-NO_IMAGES = "No images were captured during the move of the stage."
-
-MoveData = Tuple[Any, Any]
 
 
-class SharpnessMonitor:
-    """Moves the stage while the sizes of the live view's frames are noted.
-
-    Parameters
-    ----------
-    microscope : Microscope
-        Its stage and its live view.
-
-    Attributes
-    ----------
-    jpeg_times, stage_times : list of float
-        Unix time in seconds; two stage times for each move.
-    jpeg_sizes : list of int
-        Bytes.
-    stage_positions : list of (int, int, int)
-        At `stage_times`, in steps.
-    """
+class _Sweeps:
+    """Moves in z, each with the live view's frames during it."""
 
     def __init__(self, microscope: Microscope) -> None:
         self._stage = microscope.stage
         self._stream = microscope.camera.stream
-        self.jpeg_times: List[float] = []
-        self.jpeg_sizes: List[int] = []
-        self.stage_times: List[float] = []
-        self.stage_positions: List[Tuple[int, int, int]] = []
+        self._places: List[Tuple[float, Any]] = []
+        self._frames: List[Tuple[float, int]] = []
 
-    def focus_rel(self, dz: float) -> int:
-        """Move in z without regard to play, and note what was seen.
-
-        Parameters
-        ----------
-        dz : float
-            Steps.
-
-        Returns
-        -------
-        int
-            The height at the end, in steps.
-        """
+    def sweep(self, steps: float) -> Tuple[NDArray[Any], NDArray[Any]]:
+        """Move without regard to play; return heights and sizes of the frames seen."""
+        self._stream.reset_tracking()
         self._stream.start_tracking()
-        self._note_place()
-        self._stage.move_rel((0, 0, dz), backlash=False)
-        self._stream.stop_tracking()
-        self._note_place()
-        for frame in self._stream.frames:
-            self.jpeg_times.append(frame.time)
-            self.jpeg_sizes.append(frame.size)
-        self._stream.reset_tracking()
-        return int(self.stage_positions[-1][2])
+        begun = self._here()
+        try:
+            self._stage.move_rel((0, 0, steps), backlash=False)
+        finally:
+            self._stream.stop_tracking()
+            seen = [(frame.time, frame.size) for frame in self._stream.frames]
+            self._frames += seen
+            ended = self._here()
+        during = [frame for frame in seen if begun[0] < frame[0] <= ended[0]]
+        times, sizes = np.array(during, float).reshape(-1, 2).T
+        heights = (begun[1][2], ended[1][2])
+        return np.interp(times, (begun[0], ended[0]), heights), sizes
 
-    def stop(self) -> None:
-        """Note nothing more."""
-        self._stream.stop_tracking()
-        self._stream.reset_tracking()
-
-    def sharpest_z(self) -> float:
-        """Return the height at which the last move was sharpest, in steps.
-
-        Raises
-        ------
-        ValueError
-            When no frame was seen on the way.
-        """
-        times = np.array(self.jpeg_times)
-        begun_s, ended_s = self.stage_times[-2:]
-        during = (times > begun_s) & (times <= ended_s)
-        if not during.any():
-            raise ValueError(NO_IMAGES)
-        heights = [place[2] for place in self.stage_positions[-2:]]
-        z = np.interp(times[during], (begun_s, ended_s), heights)
-        return _peak(z, np.array(self.jpeg_sizes, float)[during])
-
-    def data_dict(self) -> Dict[str, Any]:
-        """Return everything that was noted."""
+    def told(self) -> Dict[str, Any]:
+        """Return everything that was noted, in the words of the server."""
         return {
-            "jpeg_times": self.jpeg_times,
-            "jpeg_sizes": self.jpeg_sizes,
-            "stage_times": self.stage_times,
-            "stage_positions": self.stage_positions,
+            "jpeg_times": [moment for moment, _ in self._frames],
+            "jpeg_sizes": [size for _, size in self._frames],
+            "stage_times": [moment for moment, _ in self._places],
+            "stage_positions": [place for _, place in self._places],
         }
 
-    def _note_place(self) -> None:
-        self.stage_times.append(time.time())
-        x, y, z = self._stage.position
-        self.stage_positions.append((x, y, z))
+    @property
+    def z(self) -> int:
+        """The height at the end of the last sweep, in steps."""
+        return int(self._places[-1][1][2])
+
+    def _here(self) -> Tuple[float, Any]:
+        self._places.append((time.time(), self._stage.position))
+        return self._places[-1]
 
 
-def _peak(z: Any, sizes: Any) -> float:
+def _peak(heights: NDArray[Any], sizes: NDArray[Any]) -> float:
     """Return the middle of the frames around the largest that are above half of it.
 
     The real server takes the largest one; it sees three times as many.
     """
+    if not len(sizes):
+        raise ValueError("No images: the live view showed none during the sweep.")
     best = int(np.argmax(sizes))
     above = sizes - (sizes[best] + sizes.min()) / 2
-    first = last = best
-    while first > 0 and above[first - 1] > 0:
-        first -= 1
-    while last + 1 < len(sizes) and above[last + 1] > 0:
-        last += 1
-    weights = above[first : last + 1]
+    low = np.flatnonzero(above <= 0)
+    first = max(low[low < best], default=-1) + 1
+    last = min(low[low > best], default=len(sizes))
+    weights = above[first:last]
     if not weights.sum() > 0:
-        return float(z[best])
-    return float(np.average(z[first : last + 1], weights=weights))
+        return float(heights[best])
+    return float(np.average(heights[first:last], weights=weights))
 
 
 class AutofocusExtension(BaseExtension):
@@ -155,30 +112,27 @@ class AutofocusExtension(BaseExtension):
         Returns
         -------
         dict
-            ``jpeg_times``, ``jpeg_sizes``, ``stage_times``, ``stage_positions``; see
-            `SharpnessMonitor`.
+            ``jpeg_times`` and ``jpeg_sizes`` in Unix seconds and bytes, for each frame;
+            ``stage_times`` and ``stage_positions`` in Unix seconds and steps, two for
+            each move. Nothing says whether there was a focus.
 
         Raises
         ------
         LockError
             When camera or stage are not free within 1 s.
         ValueError
-            When no frame was seen on the way.
+            When no frame was seen on the way; the stage stays where it is then.
         """
         microscope = microscope or _with_real_stage()
         camera, stage = microscope.camera, microscope.stage
         with microscope.lock(timeout=1), camera.lock, stage.lock:
-            monitor = SharpnessMonitor(microscope)
-            try:
-                monitor.focus_rel(-dz / 2)
-                with _paced(microscope):
-                    monitor.focus_rel(dz)
-                sharpest = monitor.sharpest_z()
-                z = monitor.focus_rel(-dz)
-                monitor.focus_rel(sharpest - z)
-            finally:
-                monitor.stop()
-        return monitor.data_dict()
+            sweeps = _Sweeps(microscope)
+            sweeps.sweep(-dz / 2)
+            with _paced(microscope):
+                sharpest = _peak(*sweeps.sweep(dz))
+            sweeps.sweep(-dz)
+            sweeps.sweep(sharpest - sweeps.z)
+        return sweeps.told()
 
 
 _FAST = "Runs of `fast_autofocus`."
@@ -206,7 +160,7 @@ def _paced(microscope: Microscope) -> ContextManager[None]:
 
 def _with_real_stage() -> Microscope:
     """Return the server's microscope, or answer that there is no stage."""
-    microscope: Optional[Microscope] = find_component("org.openflexure.microscope")
-    if microscope is not None and microscope.has_real_stage():
-        return microscope
-    raise ServiceUnavailable("No stage connected. Unable to autofocus.")
+    microscope: Optional[Microscope] = find_component(COMPONENT)
+    if microscope is None or not microscope.has_real_stage():
+        raise ServiceUnavailable("Without a stage there is no autofocus.")
+    return microscope

@@ -1,11 +1,13 @@
 """The camera of the simulated server v2: stills, the live view, and settings."""
 
+import contextlib
 import io
 import logging
 import threading
 import time
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -15,23 +17,31 @@ from numpy.typing import NDArray
 
 from hardware_sim.camera import MODES, SimCamera
 from hardware_sim.v2_frames import FrameStream
-from hardware_sim.v2_picamera import SETTINGS, PiCamera
+from hardware_sim.v2_picamera import PICAMERA_SETTINGS, PiCamera
 from openflexure_timelapse.errors import HardwareError
-from openflexure_timelapse.ports import Clock, Image
+from openflexure_timelapse.ports import Clock
 
 __all__ = ["PiCameraStreamer"]
 
 NS_PER_S = 1_000_000_000
-SPRINKLED_S = 0.2
-"""What the real server sleeps wherever the camera was seen to be confused."""
+REST_S = 0.2
+"""The real server rests wherever its camera was seen to be confused otherwise."""
 OWN_QUALITY = 90
 """Of the simulated camera's JPEGs; no higher one is made of them."""
 FIRST_FRAME_S = 60.0
 END_S = 10.0
 
-RAW_BYTES = 10_270_208
-RAW_MARK = b"BRCMo"
-"""Raw data of the sensor begin so, in a JPEG of the real camera; the rest here is 0."""
+OWN_SETTINGS = (
+    "stream_resolution",
+    "image_resolution",
+    "numpy_resolution",
+    "jpeg_quality",
+    "mjpeg_quality",
+    "mjpeg_bitrate",
+)
+FORMATS = ("jpeg", "png")
+RAW = b"BRCMo".ljust(10_270_208, b"\0")
+"""In place of the sensor's raw data, which follow a JPEG of the real camera."""
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +68,7 @@ class PiCameraStreamer:
         The live view.
     picamera : PiCamera
         The sensor's controls.
-    stream_active, record_active, preview_active : bool
+    stream_active, record_active : bool
         What goes on.
     image_resolution, stream_resolution, numpy_resolution : (int, int)
         In pixels. Only `image_resolution` changes what is taken.
@@ -75,9 +85,7 @@ class PiCameraStreamer:
         self.lock = StrictLock(name="Camera", timeout=None)
         self.stream = FrameStream()
         self.picamera = PiCamera(sim)
-        self.stream_active = False
         self.record_active = False
-        self.preview_active = False
         self.image_resolution: Sequence[int] = PiCamera.MAX_RESOLUTION
         self.stream_resolution: Sequence[int] = MODES["preview"]
         self.numpy_resolution: Sequence[int] = (1312, 976)
@@ -85,10 +93,10 @@ class PiCameraStreamer:
         self.mjpeg_quality = 75
         self.mjpeg_bitrate = -1
         self.closed = False
-        self._gate = threading.Lock()
-        self._run = 0
-        self._go = threading.Event()
-        self._end = threading.Event()
+        self._gate = threading.Condition()
+        # Counts switches of the live view: odd while it is on. A frame that was begun
+        # before a switch is not shown after it.
+        self._switches = 0
         self._thread = threading.Thread(
             target=self._deliver, name="v2 live view", daemon=True
         )
@@ -108,23 +116,13 @@ class PiCameraStreamer:
         """Nothing, as on the real server."""
         return {}
 
-    @property
-    def framerate(self) -> Any:
-        """Frames a second that the sensor is set to; the live view has its own rate."""
-        return self.picamera.framerate
-
-    @property
-    def settings(self) -> Dict[str, Any]:
-        """What `read_settings` returns."""
-        return self.read_settings()
-
     def read_settings(self) -> Dict[str, Any]:
         """Return the settings as they are kept in the settings file."""
-        kept = {key: getattr(self.picamera, key) for key in SETTINGS}
-        return {**{key: getattr(self, key) for key in OWN_SETTINGS}, "picamera": kept}
+        sensor = {key: getattr(self.picamera, key) for key in PICAMERA_SETTINGS}
+        return {**{key: getattr(self, key) for key in OWN_SETTINGS}, "picamera": sensor}
 
     def update_settings(self, config: Mapping[str, Any]) -> None:
-        """Apply settings; the live view stops meanwhile, for at least 0.4 s.
+        """Apply settings; the live view stops meanwhile.
 
         Parameters
         ----------
@@ -138,55 +136,48 @@ class PiCameraStreamer:
         """
         with self.lock(timeout=None):
             if self.record_active:
-                raise RuntimeError("Cannot update camera config while recording.")
-            paused = self.stream_active
-            if paused:
+                raise RuntimeError("The settings stay as they are during a recording.")
+            was_on = self.stream_active
+            if was_on:
                 self.stop_stream()
-            if "picamera" in config:
-                self._apply(config["picamera"])
-            for key in OWN_SETTINGS:
-                if key in config:
-                    setattr(self, key, config[key])
-            if paused:
+            self._apply(config.get("picamera"))
+            for key in set(OWN_SETTINGS).intersection(config):
+                setattr(self, key, config[key])
+            if was_on:
                 self.start_stream()
 
-    def _apply(self, config: Mapping[str, Any]) -> None:
-        """Set the sensor's controls in the real server's order."""
-        for key in ("exposure_mode", "analog_gain", "digital_gain", "shutter_speed"):
-            if key in config:
-                setattr(self.picamera, key, config[key])
-        self._pause(SPRINKLED_S)
-        if "awb_gains" in config:
-            self.picamera.awb_mode = "off"
-            self.picamera.awb_gains = config["awb_gains"]
-        elif "awb_mode" in config:
-            self.picamera.awb_mode = config["awb_mode"]
-        for key in ("framerate", "saturation"):
-            if key in config:
-                setattr(self.picamera, key, config[key])
-        self._pause(SPRINKLED_S)
+    def _apply(self, config: Optional[Mapping[str, Any]]) -> None:
+        """Set the sensor's controls; gains of the white balance hold it."""
+        if config is None:
+            return
+        wanted = {key: config[key] for key in PICAMERA_SETTINGS if key in config}
+        if "awb_gains" in wanted:
+            wanted["awb_mode"] = "off"
+        for key, value in wanted.items():
+            setattr(self.picamera, key, value)
+        self._rest(2)
 
     # --------------------------------------------------------------------- live view
+
+    @property
+    def stream_active(self) -> bool:
+        """Whether the live view is on."""
+        return self._switches % 2 == 1
 
     def start_stream(self) -> None:
         """Start the live view, if it does not run."""
         with self.lock(timeout=None):
-            if self.stream_active or self.closed:
-                return
-            self.picamera.resolution = MODES["preview"]
-            self._pause(SPRINKLED_S)
-            with self._gate:
-                self.stream_active = True
-            self._go.set()
+            if not self.stream_active and not self.closed:
+                self.picamera.resolution = MODES["preview"]
+                self._rest()
+                self._switch()
 
     def stop_stream(self) -> None:
         """Stop the live view; no frame arrives after this."""
         with self.lock:
-            with self._gate:
-                self.stream_active = False
-                self._run += 1
-            self._go.clear()
-            self._pause(SPRINKLED_S)
+            if self.stream_active:
+                self._switch()
+            self._rest()
             width, height = self.image_resolution
             self.picamera.resolution = (int(width), int(height))
 
@@ -194,27 +185,39 @@ class PiCameraStreamer:
         """Return the next frame of the live view."""
         return self.stream.getframe()
 
+    def _switch(self) -> None:
+        """Turn the live view on or off."""
+        with self._gate:
+            self._switches += 1
+            self._gate.notify_all()
+
     def _deliver(self) -> None:
         """Render frames while the live view is on; the work of its thread."""
-        while True:
-            self._go.wait()
-            if self._end.is_set():
-                return
-            begun_s, run = time.monotonic(), self._run
-            taken_s = time.time()
-            try:
-                self._publish(self._sim.preview(), run, taken_s)
-            except HardwareError as exc:
-                LOG.warning("No frame for the live view: %s", exc)
+        while not self.closed:
+            with self._gate:
+                self._gate.wait_for(lambda: self.stream_active or self.closed)
+                switches = self._switches
+            begun_s, taken_s = time.monotonic(), time.time()
+            self._show_one(switches, taken_s)
             spent_s = time.monotonic() - begun_s
-            self._end.wait(max(0.0, 1.0 / self.frames_per_s - spent_s))
+            with self._gate:
+                self._gate.wait_for(
+                    lambda: self.closed, max(0.0, 1.0 / self.frames_per_s - spent_s)
+                )
 
-    def _publish(self, image: Image, run: int, taken_s: float) -> None:
-        """Show a frame, unless the live view was stopped after it was begun."""
+    def _show_one(self, switches: int, taken_s: float) -> None:
+        """Render a frame, and show it unless the live view was switched meanwhile."""
+        if self.closed:
+            return
+        try:
+            image = self._sim.preview()
+        except HardwareError as exc:
+            LOG.warning("No frame for the live view: %s", exc)
+            return
         with self._gate:
-            if self.stream_active and run == self._run:
+            if switches == self._switches:
                 self.picamera.see(image.metadata)
-                self.stream.write(image.jpeg, taken_s)
+                self.stream.show(image.jpeg, taken_s)
 
     # ------------------------------------------------------------------------- stills
 
@@ -231,10 +234,10 @@ class PiCameraStreamer:
 
         Parameters
         ----------
-        output : str or Path or file
+        output : str or file
             Where it goes; a file is flushed, not closed.
         fmt : str
-            ``jpeg``, ``png`` or ``bmp``.
+            ``jpeg`` or ``png``.
         use_video_port : bool
             Take it at 832 by 624 beside the live view, which goes on; else the live
             view stands still until the picture is there.
@@ -249,97 +252,73 @@ class PiCameraStreamer:
             if use_video_port:
                 data = self._take("preview", resize or MODES["preview"], fmt)
             else:
-                self.stop_stream()
-                try:
-                    data = self._still(resize, fmt)
-                finally:
-                    self.start_stream()
-            if fmt in JPEG:
-                data = _with_exif(data, thumbnail)
-                if bayer and not use_video_port:
-                    data += RAW_MARK.ljust(RAW_BYTES, b"\0")
+                with self._still_port():
+                    size = resize or self.image_resolution
+                    data = self._take(self._still_mode(), size, fmt)
+            if fmt == "jpeg":
+                raw = RAW if bayer and not use_video_port else b""
+                data = _with_exif(data, thumbnail) + raw
             _write(output, data)
-            return output
+        return output
 
     def array(
         self,
         use_video_port: bool = True,  # noqa: ARG002, FBT001, FBT002
     ) -> NDArray[np.uint8]:
-        """Return a picture of 832 by 624 pixels as rows, columns and RGB."""
+        """Return a picture of 832 by 624 pixels as rows, columns and RGB.
+
+        Raises
+        ------
+        RuntimeError
+            When the picture is broken.
+        """
         with self.lock:
-            image = self._sim.capture("preview")
-            self.picamera.see(image.metadata)
-        pixels = _decoded(image.jpeg)
+            pixels = _decoded(self._take("preview", MODES["preview"], "jpeg"))
         if pixels is None:
-            raise RuntimeError("The picture could not be decoded.")
+            raise RuntimeError("The picture cannot be decoded.")
         return np.ascontiguousarray(pixels[:, :, ::-1])
 
-    def _still(self, resize: Optional[Sequence[int]], fmt: str) -> bytes:
-        """Take a picture of the present resolution."""
+    @contextlib.contextmanager
+    def _still_port(self) -> Iterator[None]:
+        """Stop the live view and start it again, if nothing fails in between.
+
+        On the real server, too, it stands still after a still that failed.
+        """
+        self.stop_stream()
+        yield
+        self.start_stream()
+
+    def _still_mode(self) -> str:
+        """Return the least mode that has the pixels of a still."""
         width, height = self.image_resolution
-        larger = [
-            (size[0], mode)
-            for mode, size in MODES.items()
-            if size[0] >= width and size[1] >= height
-        ]
-        mode = min(larger)[1] if larger else "full"
-        return self._take(mode, resize or (width, height), fmt)
+        for mode in ("preview", "half"):
+            if MODES[mode][0] >= width and MODES[mode][1] >= height:
+                return mode
+        return "full"
 
     def _take(self, mode: str, size: Sequence[int], fmt: str) -> bytes:
         """Take a picture of a mode and bring it to a size and a format."""
         image = self._sim.capture(mode)
         self.picamera.see(image.metadata)
         quality = min(int(self.jpeg_quality), OWN_QUALITY)
-        same = tuple(size) == MODES[mode] and quality == OWN_QUALITY
-        if same and fmt in JPEG:
+        if (tuple(size), fmt, quality) == (MODES[mode], "jpeg", OWN_QUALITY):
             return image.jpeg
         return _converted(image.jpeg, (int(size[0]), int(size[1])), fmt, quality)
 
-    # --------------------------------------------------------------- not on this one
-
-    def set_zoom(self, zoom_value: float = 1.0) -> None:
-        """Keep a zoom, which changes no picture."""
-        size = 1.0 / max(1.0, float(zoom_value))
-        start = (1.0 - size) / 2
-        self.picamera.zoom = (start, start, size, size)
-
-    def start_preview(self, *_: Any, **__: Any) -> None:
-        """Say that a view on the screen of the Pi is on."""
-        self.preview_active = True
-
-    def stop_preview(self) -> None:
-        """Say that it is off."""
-        self.preview_active = False
-
     def close(self) -> None:
         """End the live view and its thread."""
-        self.closed = True
         with self._gate:
-            self.stream_active = False
-            self._run += 1
-        self._end.set()
-        self._go.set()
+            self.closed = True
+            self._switches += self._switches % 2
+            self._gate.notify_all()
         self._sim.recover()
         self._thread.join(END_S)
         self.stream.new_frame.set()
-        self.picamera.close()
 
-    def _pause(self, seconds: float) -> None:
+    def _rest(self, times: int = 1) -> None:
         """Let time pass on the clock."""
-        due_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
+        due_ns = self._clock.monotonic_ns() + int(times * REST_S * NS_PER_S)
         self._clock.wait_until(due_ns, self._clock.signal())
-
-
-OWN_SETTINGS = (
-    "stream_resolution",
-    "image_resolution",
-    "numpy_resolution",
-    "jpeg_quality",
-    "mjpeg_quality",
-    "mjpeg_bitrate",
-)
-JPEG = ("jpeg", "jpg")
-FORMATS = (*JPEG, "png", "bmp")
 
 
 def _decoded(jpeg: bytes) -> Optional[NDArray[np.uint8]]:
@@ -357,7 +336,7 @@ def _converted(jpeg: bytes, size: Size, fmt: str, quality: int) -> bytes:
         return jpeg
     if (pixels.shape[1], pixels.shape[0]) != size:
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
-    flags: List[int] = [cv2.IMWRITE_JPEG_QUALITY, quality] if fmt in JPEG else []
+    flags: List[int] = [cv2.IMWRITE_JPEG_QUALITY, quality] if fmt == "jpeg" else []
     return bytes(cv2.imencode(f".{fmt}", pixels, flags)[1])
 
 
@@ -374,8 +353,8 @@ def _with_exif(jpeg: bytes, thumbnail: Optional[Tuple[int, int, int]]) -> bytes:
         "1st": {},
     }
     if thumbnail is not None:
-        size, quality = (thumbnail[0], thumbnail[1]), thumbnail[2]
-        small = _converted(jpeg, size, "jpeg", quality)
+        width, height, quality = thumbnail
+        small = _converted(jpeg, (width, height), "jpeg", quality)
         # A broken picture comes back whole, and would not fit into the block.
         if small is not jpeg:
             exif["thumbnail"] = small
@@ -389,10 +368,8 @@ def _with_exif(jpeg: bytes, thumbnail: Optional[Tuple[int, int, int]]) -> bytes:
 
 def _write(output: Any, data: bytes) -> None:
     """Write into a file that is open, or into one of a name."""
-    if hasattr(output, "write"):
+    if isinstance(output, str):
+        Path(output).write_bytes(data)
+    else:
         output.write(data)
-        if hasattr(output, "flush"):
-            output.flush()
-        return
-    with open(output, "wb") as file:  # noqa: PTH123 (a name or a Path)
-        file.write(data)
+        output.flush()

@@ -4,17 +4,15 @@ from typing import Any, Dict, List, Tuple
 
 from flask import Response, abort, request, send_file, url_for
 from labthings import Schema, fields, find_component
-from labthings.marshalling import marshal_with, use_args
-from labthings.utilities import description_from_view
+from labthings.marshalling import marshal_with
 from labthings.views import PropertyView, View
-from marshmallow import pre_dump
+from marshmallow import post_dump
 
 from hardware_sim.v2_captures import CaptureObject
 
 __all__ = ["CAPTURE_VIEWS", "CaptureSchema"]
 
 COMPONENT = "org.openflexure.microscope"
-YES = ("true", "True", "1")
 
 
 def _images() -> Any:
@@ -47,22 +45,20 @@ class CaptureSchema(Schema):
     annotations = fields.Dict(keys=fields.Str(), values=fields.Str())
     dataset = fields.Nested(_DatasetSchema())
     file = fields.String(data_key="path")
-    links = fields.Dict()
 
-    @pre_dump
-    def add_links(self, data: Any, **_: Any) -> Any:
-        """Say where the capture's parts are found."""
-        told = data if isinstance(data, dict) else vars(data)
-        ids = {"id_": told.get("id")}
-        told["links"] = {
-            "self": _link(CaptureView, "application/json", ids),
-            "tags": _link(CaptureTags, "application/json", ids),
-            "annotations": _link(CaptureAnnotations, "application/json", ids),
-            "download": _link(
-                CaptureDownload, "image/jpeg", {**ids, "filename": told.get("name")}
-            ),
+    @post_dump
+    def add_links(self, told: Dict[str, Any], **_: Any) -> Dict[str, Any]:
+        """Say where the capture and its picture are found."""
+        id_ = told["id"]
+        own = url_for(CaptureView.endpoint, id_=id_, _external=True)
+        picture = url_for(
+            CaptureDownload.endpoint, id_=id_, filename=told["name"], _external=True
+        )
+        links = {
+            "self": {"href": own, "mimetype": "application/json"},
+            "download": {"href": picture, "mimetype": "image/jpeg"},
         }
-        return data
+        return {**told, "links": links}
 
 
 class _FullCaptureSchema(CaptureSchema):
@@ -71,16 +67,9 @@ class _FullCaptureSchema(CaptureSchema):
     metadata = fields.Dict()
 
 
-def _link(view: Any, mimetype: str, values: Dict[str, Any]) -> Dict[str, Any]:
-    """Describe one view of a capture."""
-    href = url_for(view.endpoint, _external=True, **values)
-    return {"href": href, "mimetype": mimetype, **description_from_view(view)}
-
-
 class CaptureList(PropertyView):
     """All captures."""
 
-    tags = ("captures",)
     schema = CaptureSchema(many=True)
 
     def get(self) -> List[CaptureObject]:
@@ -90,8 +79,6 @@ class CaptureList(PropertyView):
 
 class CaptureView(View):
     """One capture."""
-
-    tags = ("captures",)
 
     @marshal_with(_FullCaptureSchema())
     def get(self, id_: str) -> CaptureObject:
@@ -108,62 +95,16 @@ class CaptureView(View):
 class CaptureDownload(View):
     """The file of a capture."""
 
-    tags = ("captures",)
-
     def get(self, id_: str, filename: str) -> Response:  # noqa: ARG002
         """Return the file, under whatever name is asked for, or its thumbnail."""
         capture = _found(id_)
-        small = request.args.get("thumbnail", "") in YES
-        data = capture.thumbnail if small and capture.exists else capture.data
+        small = request.args.get("thumbnail") == "true" and capture.exists
+        data = capture.thumbnail if small else capture.data
         return send_file(data or abort(404), mimetype="image/jpeg")
-
-
-class CaptureTags(View):
-    """The tags of a capture."""
-
-    tags = ("captures",)
-
-    def get(self, id_: str) -> List[str]:
-        """List the tags."""
-        return _found(id_).tags
-
-    @use_args(fields.List(fields.String(), required=True))
-    def put(self, args: List[str], id_: str) -> List[str]:
-        """Add tags."""
-        capture = _found(id_)
-        capture.put_tags(args)
-        return capture.tags
-
-    @use_args(fields.List(fields.String(), required=True))
-    def delete(self, args: List[str], id_: str) -> List[str]:
-        """Take tags away."""
-        capture = _found(id_)
-        for tag in args:
-            capture.delete_tag(tag)
-        return capture.tags
-
-
-class CaptureAnnotations(View):
-    """The annotations of a capture."""
-
-    tags = ("captures",)
-
-    def get(self, id_: str) -> Dict[str, str]:
-        """Return the annotations."""
-        return _found(id_).annotations
-
-    @use_args(fields.Dict())
-    def put(self, args: Dict[str, str], id_: str) -> Dict[str, str]:
-        """Add annotations."""
-        capture = _found(id_)
-        capture.put_annotations(args)
-        return capture.annotations
 
 
 CAPTURE_VIEWS: List[Tuple[Any, str]] = [
     (CaptureList, "/captures"),
     (CaptureView, "/captures/<id_>"),
     (CaptureDownload, "/captures/<id_>/download/<filename>"),
-    (CaptureTags, "/captures/<id_>/tags"),
-    (CaptureAnnotations, "/captures/<id_>/annotations"),
 ]

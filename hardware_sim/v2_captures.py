@@ -3,14 +3,12 @@
 import io
 import json
 import logging
-import os
 import shutil
-import struct
 import uuid
 from collections import OrderedDict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional
 
 import piexif
 from labthings import StrictLock
@@ -25,16 +23,6 @@ LOG = logging.getLogger(__name__)
 THUMBNAIL_SIZE = (200, 150)
 EXIF_FORMATS = ("jpg", "jpeg", "tif", "tiff")
 USER_COMMENT = piexif.ExifIFD.UserComment
-NOT_OURS = (
-    piexif.InvalidImageDataError,
-    AttributeError,
-    KeyError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""Whatever a JPEG of somebody else, or a broken one, makes piexif and json raise."""
 
 
 class CaptureObject:
@@ -62,47 +50,27 @@ class CaptureObject:
     """
 
     def __init__(self, filepath: str) -> None:
-        self.stream = io.BytesIO()
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file, self.filefolder, self.name = filepath, str(path.parent), path.name
+        self.basename, self.format = path.stem, path.suffix[1:]
         self.id = uuid.uuid4()
         self.time = datetime.now()  # noqa: DTZ005 (as the server writes it)
-        self.file = filepath
-        self.filefolder, self.name = os.path.split(filepath)
-        self.basename = os.path.splitext(self.name)[0]  # noqa: PTH122 (a name)
-        self.format = self.name.split(".")[-1]
-        Path(self.filefolder).mkdir(parents=True, exist_ok=True)
         self.dataset: Dict[str, Any] = {}
         self.annotations: Dict[str, str] = {}
         self.tags: List[str] = []
         self.on_delete: Optional[Callable[["CaptureObject", uuid.UUID], None]] = None
+        self._received = bytearray()
 
-    # -------------------------------------------------------------------- as a file
-
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> None:
         """Take bytes of the picture."""
-        return self.stream.write(data)
+        self._received += data
 
     def flush(self) -> None:
-        """Put the picture on disk, with the first of its metadata."""
-        Path(self.file).write_bytes(self.stream.getbuffer())
-        self.stream.close()
-        image = {
-            "id": self.id,
-            "name": self.name,
-            "time": self.time.isoformat(),
-            "format": self.format,
-            "tags": self.tags,
-            "annotations": self.annotations,
-        }
-        self.put_and_save(metadata={"image": image})
-
-    def open(self, mode: str) -> Any:
-        """Open the file on disk."""
-        return open(self.file, mode)  # noqa: PTH123
-
-    def close(self) -> None:
-        """Do nothing: the file is not held open."""
-
-    # --------------------------------------------------------------------- metadata
+        """Put the picture on disk, and into it what is known of it by itself."""
+        Path(self.file).write_bytes(self._received)
+        self._received.clear()
+        self._keep({"image": self._card()})
 
     def put_and_save(
         self,
@@ -125,80 +93,58 @@ class CaptureObject:
         Raises
         ------
         struct.error
-            When the EXIF block would not fit into 65,535 bytes.
+            When the EXIF block would not fit into 65,535 bytes; the file stays as it
+            was, and listed.
         """
-        self.tags.extend(tag for tag in tags or () if tag not in self.tags)
+        self.tags += [tag for tag in tags or () if tag not in self.tags]
         self.annotations.update(annotations or {})
         self.dataset.update(dataset or {})
+        self._keep(metadata or {})
+
+    def _card(self) -> Dict[str, Any]:
+        """Return what the file says of the picture itself."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "time": self.time.isoformat(),
+            "format": self.format,
+            "tags": self.tags,
+            "annotations": self.annotations,
+        }
+
+    def _keep(self, more: Mapping[str, Any]) -> None:
+        """Write tags, annotations, dataset and more into the file's EXIF block."""
         if self.format.lower() not in EXIF_FORMATS or not self.exists:
             return
         exif = piexif.load(self.file)
-        kept = _comment_of(exif)
-        if "image" in kept:
-            kept["image"].update(tags=self.tags, annotations=self.annotations)
-        kept["dataset"] = self.dataset
-        kept.update(metadata or {})
-        comment = json.dumps(kept, cls=JSONEncoder)
-        exif["Exif"][USER_COMMENT] = comment.encode()
+        known = _comment_of(exif)
+        if "image" in known:
+            known["image"].update(tags=self.tags, annotations=self.annotations)
+        told = json.dumps({**known, "dataset": self.dataset, **more}, cls=JSONEncoder)
+        exif["Exif"][USER_COMMENT] = told.encode()
         piexif.insert(piexif.dump(exif), self.file)
 
-    def put_tags(self, tags: Iterable[str]) -> None:
-        """Add tags."""
-        self.put_and_save(tags=tags)
-
-    def delete_tag(self, tag: str) -> None:
-        """Take a tag away."""
-        self.tags = [kept for kept in self.tags if kept != tag]
-        self.put_and_save()
-
-    def put_annotations(self, data: Mapping[str, str]) -> None:
-        """Add annotations."""
-        self.put_and_save(annotations=data)
-
-    def delete_annotation(self, key: str) -> None:
-        """Take an annotation away."""
-        self.annotations.pop(key, None)
-        self.put_and_save()
-
-    def put_metadata(self, data: Mapping[str, Any]) -> None:
-        """Add metadata at the top level."""
-        self.put_and_save(metadata=data)
-
-    def put_dataset(self, data: Mapping[str, Any]) -> None:
-        """Say to which dataset this belongs."""
-        self.put_and_save(dataset=data)
-
-    def save(self) -> None:
-        """Write the metadata into the file again."""
-        self.put_and_save()
-
-    def read_full_metadata(self) -> Dict[str, Any]:
-        """Return the metadata that are in the file."""
-        return _comment_of(piexif.load(self.file))
-
-    @property
-    def metadata(self) -> Dict[str, Any]:
-        """The metadata that are in the file."""
-        return self.read_full_metadata()
-
-    def sync_basic_metadata(self) -> None:
-        """Take id, time, tags and the like from the file.
+    def read_back(self) -> None:
+        """Become the capture that the file says it is.
 
         Raises
         ------
         InvalidImageDataError, ValueError, ...
             For a file that is not one of ours.
         """
-        kept = self.read_full_metadata()
-        image = kept["image"]
-        self.id = uuid.UUID(image["id"])
-        self.time = datetime.fromisoformat(image["time"])
-        self.format = str(image["format"])
-        self.tags = list(image["tags"])
-        self.annotations = dict(image["annotations"])
-        self.dataset = dict(kept.get("dataset") or {})
+        told = self.metadata
+        card = told.get("image")
+        if not card:
+            raise piexif.InvalidImageDataError(f"{self.file} is no capture.")
+        self.id = uuid.UUID(card.get("id"))
+        self.time = datetime.fromisoformat(card["time"])
+        self.tags, self.annotations = card.get("tags"), card.get("annotations")
+        self.dataset = told.get("dataset") or {}
 
-    # -------------------------------------------------------------------------- bytes
+    @property
+    def metadata(self) -> Any:
+        """The metadata that are in the file: a dict, if we wrote them."""
+        return _comment_of(piexif.load(self.file))
 
     @property
     def exists(self) -> bool:
@@ -211,36 +157,29 @@ class CaptureObject:
         return io.BytesIO(Path(self.file).read_bytes()) if self.exists else None
 
     @property
-    def binary(self) -> Optional[bytes]:
-        """The file's bytes; None where there is no file."""
-        return Path(self.file).read_bytes() if self.exists else None
-
-    @property
     def thumbnail(self) -> io.BytesIO:
-        """A small JPEG; it is made and kept in the file where it has none."""
-        exif = piexif.load(self.file)
-        small = exif.get("thumbnail")
-        if not small:
-            made = io.BytesIO()
-            with Image.open(self.file) as picture:
-                picture.thumbnail(THUMBNAIL_SIZE)
-                picture.save(made, "jpeg")
-            small = exif["thumbnail"] = made.getvalue()
-            exif.setdefault("1st", {})
-            piexif.insert(piexif.dump(exif), self.file)
-        return io.BytesIO(small)
+        """A small JPEG: the one in the file, or one made for now."""
+        kept = piexif.load(self.file)["thumbnail"]
+        if kept:
+            return io.BytesIO(kept)
+        made = io.BytesIO()
+        with Image.open(self.file) as picture:
+            picture.thumbnail(THUMBNAIL_SIZE)
+            picture.save(made, "jpeg")
+        made.seek(0)
+        return made
 
     def delete(self) -> bool:
         """Remove the file; tell whether there was one.
 
         The list of captures keeps its entry, as on the real server.
         """
-        if not self.exists:
-            return False
-        Path(self.file).unlink()
-        if self.on_delete is not None:
-            self.on_delete(self, self.id)
-        return True
+        there = self.exists
+        if there:
+            Path(self.file).unlink()
+            if self.on_delete is not None:
+                self.on_delete(self, self.id)
+        return there
 
 
 class CaptureManager:
@@ -255,7 +194,7 @@ class CaptureManager:
     ----------
     paths : dict
         ``default`` and ``temp``, which may be changed at any time.
-    images, videos : OrderedDict of str to CaptureObject
+    images : OrderedDict of str to CaptureObject
         By id.
     lock : labthings.StrictLock
         Waits 1 s.
@@ -266,7 +205,6 @@ class CaptureManager:
         self.paths = {"default": str(default), "temp": str(default / "tmp")}
         self.lock = StrictLock(timeout=1, name="Captures")
         self.images: "OrderedDict[str, CaptureObject]" = OrderedDict()
-        self.videos: "OrderedDict[str, CaptureObject]" = OrderedDict()
 
     def read_settings(self) -> Dict[str, Any]:
         """Return the settings as they are kept in the settings file."""
@@ -281,8 +219,7 @@ class CaptureManager:
             ``paths``; anything else is ignored.
         """
         with self.lock:
-            if "paths" in config:
-                self.paths = dict(config["paths"])
+            self.paths = dict(config.get("paths", self.paths))
 
     def new_image(
         self,
@@ -305,69 +242,49 @@ class CaptureManager:
         fmt : str
             The extension.
         """
-        base = self.paths["temp" if temporary else "default"]
-        name = filename or self._free_name()
-        output = CaptureObject(os.path.join(base, folder, f"{name}.{fmt}"))  # noqa: PTH118
-        if temporary:
-            output.put_tags(["temporary"])
-        output.on_delete = self.remove_image
-        self.images[str(output.id)] = output
-        return output
-
-    def image_from_id(
-        self, image_id: Union[str, int, uuid.UUID]
-    ) -> Optional[CaptureObject]:
-        """Return a capture; None for an unknown id."""
-        if isinstance(image_id, int):
-            image_id = uuid.UUID(int=image_id)
-        return self.images.get(str(image_id))
+        base = Path(self.paths["temp" if temporary else "default"], folder)
+        capture = CaptureObject(str(base / f"{filename or self._free_name()}.{fmt}"))
+        capture.tags = ["temporary"] if temporary else []
+        capture.on_delete = self.remove_image
+        self.images[str(capture.id)] = capture
+        return capture
 
     def remove_image(self, _: CaptureObject, capture_id: Any) -> None:
         """Take a capture off the list, if it is known by this very key."""
         self.images.pop(capture_id, None)
 
     def rebuild_captures(self) -> None:
-        """List what is on disk; a file that is no JPEG of ours is left out."""
+        """List what is on disk.
+
+        A picture without our metadata is left out. Nothing is done about one whose
+        metadata are broken: the error ends the start of the server, as on a real one.
+        """
         root = Path(self.paths["default"])
-        found = [path for fmt in EXIF_FORMATS for path in root.glob(f"**/*.{fmt}")]
-        images: "OrderedDict[str, CaptureObject]" = OrderedDict()
-        for path in found:
+        self.images = OrderedDict()
+        for path in (path for fmt in EXIF_FORMATS for path in root.rglob(f"*.{fmt}")):
             capture = CaptureObject(str(path))
             capture.on_delete = self.remove_image
             try:
-                capture.sync_basic_metadata()
-            except NOT_OURS as exc:
-                LOG.error("Invalid metadata at %s: %s", path, exc)  # noqa: TRY400
-            else:
-                images[str(capture.id)] = capture
-        self.images = images
-
-    def clear_tmp(self) -> None:
-        """Remove the temporary captures."""
-        shutil.rmtree(self.paths["temp"], ignore_errors=True)
+                capture.read_back()
+            except (piexif.InvalidImageDataError, json.JSONDecodeError) as exc:
+                LOG.warning("%s is not listed: %s", path, exc)
+                continue
+            self.images[str(capture.id)] = capture
 
     def close(self) -> None:
         """Remove the temporary captures."""
-        self.clear_tmp()
+        shutil.rmtree(self.paths["temp"], ignore_errors=True)
 
     def _free_name(self) -> str:
         """Return the time of day to the second, made different from other names."""
         now = datetime.now()  # noqa: DTZ005 (as people see it)
-        first = name = now.strftime("%Y-%m-%d_%H-%M-%S")
+        name = now.strftime("%Y-%m-%d_%H-%M-%S")
         taken = {image.basename for image in self.images.values()}
-        number = 0
-        while name in taken:
-            number += 1
-            name = f"{first}_{number}"
-        return name
+        others = (f"{name}_{number}" for number in range(1, len(taken) + 1))
+        return next(free for free in (name, *others) if free not in taken)
 
 
-def _comment_of(exif: Dict[str, Any]) -> Dict[str, Any]:
+def _comment_of(exif: Dict[str, Any]) -> Any:
     """Return the JSON in a file's EXIF block; nothing for a file without any."""
     comment = exif["Exif"].get(USER_COMMENT)
-    if not comment:
-        return {}
-    loaded = json.loads(comment.decode())
-    if not isinstance(loaded, dict):
-        raise piexif.InvalidImageDataError("The comment is no JSON object.")
-    return loaded
+    return json.loads(comment.decode()) if comment else {}

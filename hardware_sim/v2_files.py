@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Dict, Mapping
@@ -18,7 +19,8 @@ LOG = logging.getLogger(__name__)
 class JSONEncoder(LabThingsJSONEncoder):
     """JSON as the v2 server writes it: with UUIDs, fractions and numpy's numbers.
 
-    As there, numpy's booleans, paths and NaN have no form.
+    As there, numpy's booleans, paths and times have no form, and NaN is written bare,
+    which no browser reads.
     """
 
     def default(self, o: Any) -> Any:
@@ -35,13 +37,15 @@ class JSONEncoder(LabThingsJSONEncoder):
             return float(o)
         if isinstance(o, np.integer):
             return int(o)
-        if isinstance(o, np.ndarray):
-            return o.tolist()
-        return super().default(o)
+        return o.tolist() if isinstance(o, np.ndarray) else super().default(o)
 
 
 class SettingsFile:
-    """Settings in a JSON file, which is never seen half written.
+    """Settings in a JSON file that is written in place, as on the real server.
+
+    A power cut, or a value that JSON has not, leaves half of it; the next start then
+    finds no settings. What was saved before lies beside it, in ``….bk``, and is never
+    read.
 
     Parameters
     ----------
@@ -54,14 +58,13 @@ class SettingsFile:
 
     def load(self) -> Dict[str, Any]:
         """Return what was saved; nothing for a file that is missing or broken."""
-        try:
-            loaded = json.loads(self.path.read_text("utf-8"))
-        except FileNotFoundError:
+        if not self.path.is_file():
             return {}
+        try:
+            return dict(json.loads(self.path.read_text("utf-8")))
         except ValueError as exc:
             LOG.error("The settings in %s cannot be read: %s", self.path, exc)  # noqa: TRY400
             return {}
-        return dict(loaded)
 
     def save(self, settings: Mapping[str, Any]) -> None:
         """Replace what was saved.
@@ -71,18 +74,8 @@ class SettingsFile:
         settings : mapping
             What `JSONEncoder` can write.
         """
-        text = json.dumps(settings, cls=JSONEncoder, indent=2, sort_keys=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_name(self.path.name + ".part")
-        part.write_text(text, "utf-8")
-        part.replace(self.path)
-
-    def merge(self, settings: Mapping[str, Any]) -> Dict[str, Any]:
-        """Return what was saved, with some of it replaced.
-
-        Parameters
-        ----------
-        settings : mapping
-            What replaces it, by whole top-level entries.
-        """
-        return {**self.load(), **settings}
+        if self.path.is_file():
+            shutil.copyfile(str(self.path), f"{self.path}.bk")
+        with self.path.open("w", encoding="utf-8") as file:
+            json.dump(settings, file, cls=JSONEncoder, indent=2, sort_keys=True)

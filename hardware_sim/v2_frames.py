@@ -1,18 +1,14 @@
-"""The live view of the simulated server v2: one JPEG at a time, and their sizes."""
+"""The live view of the simulated server v2: its newest frame, and the sizes of all."""
 
-import io
-import logging
 import threading
 import time
-from typing import Any, List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional
 
 from labthings import ClientEvent
 
 __all__ = ["FrameStream", "TrackerFrame"]
 
-LOG = logging.getLogger(__name__)
-
-JPEG_END = b"\xff\xd9"
+PATIENCE_S = 5
 
 
 class TrackerFrame(NamedTuple):
@@ -30,29 +26,48 @@ class TrackerFrame(NamedTuple):
     time: float
 
 
-class FrameStream(io.BytesIO):
-    """A file that holds the newest frame only; each write is one whole JPEG.
+class FrameStream:
+    """Holds one JPEG, for any number of threads that wait for the next.
 
     Attributes
     ----------
-    frames : list of TrackerFrame
-        Since tracking was started or reset.
-    last : TrackerFrame or None
-        The newest of them.
+    new_frame : labthings.ClientEvent
+        Is up for each thread that has not looked since the last frame. Its `wait`
+        gives up after 5 s.
     tracking : bool
         Whether sizes are noted.
-    new_frame : labthings.ClientEvent
-        Is set by each write, for each thread by itself.
+    frames : list of TrackerFrame
+        What was noted.
+    last : TrackerFrame or None
+        The newest of them.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self.new_frame = ClientEvent()
+        self.tracking = False
         self.frames: List[TrackerFrame] = []
         self.last: Optional[TrackerFrame] = None
-        self.tracking = False
-        self.new_frame = ClientEvent()
-        self._whole = threading.RLock()
-        self._was_bad = False
+        self._newest = b""
+        self._shown = threading.Lock()
+
+    def show(self, jpeg: bytes, taken_s: Optional[float] = None) -> None:
+        """Replace the frame; for the cameras of the simulator.
+
+        Parameters
+        ----------
+        jpeg : bytes
+            The new one.
+        taken_s : float, optional
+            Unix time at which it was exposed; None for now. A real camera delivers a
+            frame soon after its exposure, a rendered one needs longer than that.
+        """
+        moment = time.time() if taken_s is None else taken_s
+        with self._shown:
+            self._newest = jpeg
+            if self.tracking:
+                self.last = TrackerFrame(len(jpeg), moment)
+                self.frames.append(self.last)
+        self.new_frame.set()
 
     def start_tracking(self) -> None:
         """Begin to note sizes and times."""
@@ -64,41 +79,23 @@ class FrameStream(io.BytesIO):
 
     def reset_tracking(self) -> None:
         """Forget what was noted."""
-        self.frames = []
-
-    def write(self, data: Any, taken_s: Optional[float] = None) -> int:
-        """Replace the frame.
-
-        Parameters
-        ----------
-        data : bytes
-            A whole JPEG.
-        taken_s : float, optional
-            Unix time at which it was exposed; None for now. A real camera delivers a
-            frame soon after its exposure, a rendered one needs longer than that.
-        """
-        bad = bytes(data[-2:]) != JPEG_END
-        if bad and not self._was_bad:
-            LOG.error("The stream received a frame that is cut short.")
-        with self._whole:
-            self._was_bad = bad
-            if self.tracking:
-                moment = time.time() if taken_s is None else taken_s
-                self.last = TrackerFrame(size=len(data), time=moment)
-                self.frames.append(self.last)
-            self.seek(0)
-            self.truncate()
-            written = super().write(data)
-        self.new_frame.set()
-        return written
-
-    def getvalue(self) -> bytes:
-        """Return the newest frame, and mark it as seen by this thread."""
-        self.new_frame.clear()
-        with self._whole:
-            return super().getvalue()
+        with self._shown:
+            self.frames = []
 
     def getframe(self) -> bytes:
-        """Wait for a frame that this thread has not seen, 5 s at most; return it."""
-        self.new_frame.wait()
-        return self.getvalue()
+        """Return a frame that this thread has not seen; an old one after 5 s in vain.
+
+        So a live view that stands still looks like one of a sample that does.
+        """
+        self.new_frame.wait(timeout=PATIENCE_S)
+        return self._look()
+
+    def getvalue(self) -> bytes:
+        """Return the newest frame at once, seen or not."""
+        return self._look()
+
+    def _look(self) -> bytes:
+        """Lower the flag of this thread before reading: the next frame raises it."""
+        self.new_frame.clear()
+        with self._shown:
+            return self._newest

@@ -3,6 +3,7 @@
 import io
 import threading
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from labthings import StrictLock
 from PIL import Image, ImageDraw
 
 from hardware_sim.v2_frames import FrameStream
-from hardware_sim.v2_stage import BaseStage, displacement_of, steps_of_axes
+from hardware_sim.v2_stage import AXES, BaseStage, steps_of, steps_of_axes
 from openflexure_timelapse.ports import Clock
 
 __all__ = ["MissingCamera", "MissingStage"]
@@ -36,8 +37,12 @@ class MissingCamera:
         Re-entrant; waits for ever.
     stream : FrameStream
         The live view.
-    image_resolution, stream_resolution, numpy_resolution : (int, int)
-        Told and kept; every picture has 640 by 480 pixels.
+    stream_active, record_active : bool
+        What goes on.
+    stream_resolution : (int, int)
+        Of every picture, in pixels.
+    image_resolution, numpy_resolution, jpeg_quality
+        Told and kept; they change nothing.
     """
 
     def __init__(self) -> None:
@@ -45,12 +50,10 @@ class MissingCamera:
         self.stream = FrameStream()
         self.stream_active = True
         self.record_active = False
-        self.preview_active = False
-        self.image_resolution: Sequence[int] = (1312, 976)
         self.stream_resolution: Sequence[int] = (640, 480)
+        self.image_resolution: Sequence[int] = (1312, 976)
         self.numpy_resolution: Sequence[int] = (1312, 976)
         self.jpeg_quality = 75
-        self.framerate = 10
         self.closed = False
         self._end = threading.Event()
         self._draw()
@@ -69,11 +72,6 @@ class MissingCamera:
         """Nothing."""
         return {}
 
-    @property
-    def settings(self) -> Dict[str, Any]:
-        """What `read_settings` returns."""
-        return self.read_settings()
-
     def read_settings(self) -> Dict[str, Any]:
         """Return the settings as they are kept in the settings file."""
         return {key: getattr(self, key) for key in SETTINGS}
@@ -87,21 +85,14 @@ class MissingCamera:
             Any of `read_settings`; unknown names are ignored.
         """
         with self.lock:
-            for key in SETTINGS:
-                if key in config:
-                    setattr(self, key, config[key])
+            for key in set(SETTINGS).intersection(config):
+                setattr(self, key, config[key])
 
     def start_stream(self) -> None:
-        """Do nothing."""
+        """Do nothing: the live view is never off."""
 
     def stop_stream(self) -> None:
         """Do nothing: the live view goes on."""
-
-    def start_preview(self, *_: Any, **__: Any) -> None:
-        """Do nothing."""
-
-    def stop_preview(self) -> None:
-        """Do nothing."""
 
     def get_frame(self) -> bytes:
         """Return the next frame of the live view."""
@@ -121,14 +112,13 @@ class MissingCamera:
         Parameters
         ----------
         output : str or file
-            Where it goes.
+            Where it goes; a file is flushed.
         """
         with self.lock:
             frame = self.stream.getvalue()
-            if isinstance(output, str):
-                with open(output, "wb") as file:  # noqa: PTH123 (a name)
-                    file.write(frame)
-                return
+        if isinstance(output, str):
+            Path(output).write_bytes(frame)
+        else:
             output.write(frame)
             output.flush()
 
@@ -147,13 +137,13 @@ class MissingCamera:
     def _draw(self) -> None:
         """Put a new frame into the live view."""
         width, height = self.stream_resolution
-        picture = Image.new("RGB", (int(width), int(height)))
+        picture = Image.new("RGB", (int(width), int(height)), "darkslategrey")
         now = datetime.now()  # noqa: DTZ005 (as people see it)
-        text = f"Camera disconnected: {now:%d/%m/%Y, %H:%M:%S}"
-        ImageDraw.Draw(picture).text((20, 70), text)
+        told = f"{now:%H:%M:%S}  no camera: a mock of a simulated server"
+        ImageDraw.Draw(picture).text((20, 20), told)
         jpeg = io.BytesIO()
-        picture.save(jpeg, format="JPEG")
-        self.stream.write(jpeg.getvalue())
+        picture.save(jpeg, "jpeg")
+        self.stream.show(jpeg.getvalue())
 
 
 class MissingStage(BaseStage):
@@ -163,13 +153,18 @@ class MissingStage(BaseStage):
     ----------
     clock : Clock
         On which a move takes its half second.
+
+    Attributes
+    ----------
+    backlash : array of 3 int
+        Told and kept; it changes nothing.
     """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self._position: List[Any] = [0, 0, 0]
-        self.backlash: Any = np.zeros(3, dtype=int)
+        self._place: List[Any] = [0, 0, 0]
+        self.backlash: Any = np.zeros(self.n_axes, int)
 
     @property
     def configuration(self) -> Dict[str, Any]:
@@ -179,12 +174,11 @@ class MissingStage(BaseStage):
     @property
     def position(self) -> List[Any]:
         """The place, in steps: a list, of numpy's integers after a relative move."""
-        return self._position
+        return self._place
 
     def read_settings(self) -> Dict[str, Any]:
         """Return the settings as they are kept in the settings file."""
-        x, y, z = np.asarray(self.backlash).tolist()
-        return {"backlash": {"x": x, "y": y, "z": z}}
+        return {"backlash": dict(zip(AXES, np.asarray(self.backlash).tolist()))}
 
     def update_settings(self, config: Mapping[str, Any]) -> None:
         """Apply settings.
@@ -215,8 +209,7 @@ class MissingStage(BaseStage):
             Ignored.
         """
         self._spend()
-        way = displacement_of(displacement, axis).astype(int)
-        self._position = list(np.array(self._position) + way)
+        self._place = list(self._place + steps_of(displacement, axis).astype(int))
 
     def move_abs(self, final: Any, **_: Any) -> None:
         """Move to a place.
@@ -227,14 +220,11 @@ class MissingStage(BaseStage):
             In steps.
         """
         self._spend()
-        self._position = list(final)
+        self._place = [*final]
 
     def zero_position(self) -> None:
         """Count from here."""
-        self._position = [0, 0, 0]
-
-    def close(self) -> None:
-        """Do nothing."""
+        self._place = [0, 0, 0]
 
     def _spend(self) -> None:
         """Let the time of a move pass."""

@@ -7,7 +7,7 @@ clock, with real threads. They are what our adapter for server v2 is tested with
 import logging
 import uuid
 from pathlib import Path
-from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, Union
 
 from labthings import CompositeLock
 
@@ -44,13 +44,16 @@ class Microscope:
     folder : Path
         For ``settings/microscope_settings.json`` and ``data/micrographs``; what was
         saved there is applied.
+    clock : Clock
+        The clock that all parts share.
     sim : SimMicroscope, optional
         What lies behind camera and stage.
 
     Attributes
     ----------
-    camera, stage, sim
-        As given; the real server has no `sim`.
+    camera, stage, clock, sim
+        As given. The real server has no `clock` and no `sim`: an extension that finds
+        no `clock` takes the machine's.
     captures : CaptureManager
         What was captured.
     lock : labthings.CompositeLock
@@ -66,12 +69,14 @@ class Microscope:
         camera: Camera,
         stage: Stage,
         folder: Path,
+        clock: Clock,
         sim: Optional[SimMicroscope] = None,
     ) -> None:
         self.id = f"openflexure:microscope:{uuid.uuid4()}"
         self.name = self.id
         self.camera = camera
         self.stage = stage
+        self.clock = clock
         self.sim = sim
         self.captures = CaptureManager(folder / "data")
         self.lock = CompositeLock([camera.lock, stage.lock])
@@ -106,7 +111,7 @@ class Microscope:
         """
         camera = PiCameraStreamer(sim.camera, clock, frames_per_s)
         stage = SangaStage(sim.stage, clock, sim.faults, speed)
-        return cls(camera, stage, folder, sim)
+        return cls(camera, stage, folder, clock, sim)
 
     @classmethod
     def missing(cls, clock: Clock, folder: Path) -> "Microscope":
@@ -119,7 +124,7 @@ class Microscope:
         folder : Path
             For settings and captures.
         """
-        return cls(MissingCamera(), MissingStage(clock), folder)
+        return cls(MissingCamera(), MissingStage(clock), folder, clock)
 
     def has_real_camera(self) -> bool:
         """Tell whether the camera is more than a mock."""
@@ -135,11 +140,6 @@ class Microscope:
     def state(self) -> Dict[str, Any]:
         """What ``/instrument/state`` tells."""
         return {"camera": self.camera.state, "stage": self.stage.state}
-
-    @property
-    def settings(self) -> Dict[str, Any]:
-        """What `read_settings` returns."""
-        return self.read_settings()
 
     def read_settings(self, full: bool = True) -> Dict[str, Any]:  # noqa: FBT001, FBT002
         """Return the settings.
@@ -157,7 +157,7 @@ class Microscope:
             "stage": self.stage.read_settings(),
             "captures": self.captures.read_settings(),
         }
-        return self.settings_file.merge(current) if full else current
+        return {**self.settings_file.load(), **current} if full else current
 
     def update_settings(self, settings: Mapping[str, Any]) -> None:
         """Apply settings, with camera and stage taken; waits for ever for them.
@@ -168,18 +168,20 @@ class Microscope:
             Any of `read_settings`. Whole entries of extensions are replaced; names
             that are unknown are ignored with a warning.
         """
-        left = dict(settings)
+        parts: Dict[str, Callable[[Any], None]] = {
+            "camera": self.camera.update_settings,
+            "stage": self.stage.update_settings,
+            "captures": self.captures.update_settings,
+            "extensions": self.extension_settings.update,
+        }
         with self.lock:
-            if "camera" in left:
-                self.camera.update_settings(left.pop("camera"))
-            if "stage" in left:
-                self.stage.update_settings(left.pop("stage"))
-            self.captures.update_settings(left.pop("captures", {}))
-            self.id = left.pop("id", self.id)
-            self.name = left.pop("name", self.name)
-            self.extension_settings.update(left.pop("extensions", {}))
-        for key in left:
-            LOG.warning("Key %s is unused and was ignored", key)
+            for key, value in settings.items():
+                if key in parts:
+                    parts[key](value)
+                elif key in {"id", "name"}:
+                    setattr(self, key, value)
+                else:
+                    LOG.warning("There is no setting %s", key)
 
     def save_settings(self) -> None:
         """Write the settings into their file."""
@@ -197,10 +199,6 @@ class Microscope:
             "camera": {"type": type(self.camera).__name__, **self.camera.configuration},
             "stage": {"type": type(self.stage).__name__, **self.stage.configuration},
         }
-
-    def get_configuration(self, cache_key: Optional[str] = None) -> Dict[str, Any]:  # noqa: ARG002
-        """Return the configuration; it costs nothing here, and is not cached."""
-        return self.configuration
 
     def get_metadata(self, cache_key: Optional[str] = None) -> Dict[str, Any]:
         """Return what a capture says of the instrument.
@@ -220,11 +218,6 @@ class Microscope:
             if cache_key:
                 self._cached[cache_key] = metadata
         return {**metadata, "state": self.state}
-
-    @property
-    def metadata(self) -> Dict[str, Any]:
-        """What `get_metadata` returns."""
-        return self.get_metadata()
 
     # ----------------------------------------------------------------------- captures
 
@@ -258,24 +251,17 @@ class Microscope:
         cache_key : str, optional
             As for `get_metadata`.
         """
-        whole = {"instrument": self.get_metadata(cache_key), **(metadata or {})}
+        told = {"instrument": self.get_metadata(cache_key)}
+        told.update(metadata or {})
         with self.camera.lock:
-            output = self.captures.new_image(
-                temporary=temporary, filename=filename, folder=folder, fmt=fmt
-            )
-            self.camera.capture(
-                output,
-                use_video_port=use_video_port,
-                resize=resize,
-                bayer=bayer,
-                fmt=fmt,
-                thumbnail=(*THUMBNAIL_SIZE, THUMBNAIL_QUALITY),
-            )
-        output.put_and_save(tags, annotations, dataset, whole)
-        return output
+            picture = self.captures.new_image(temporary, filename, folder, fmt)
+            thumbnail = (*THUMBNAIL_SIZE, THUMBNAIL_QUALITY)
+            self.camera.capture(picture, fmt, use_video_port, resize, bayer, thumbnail)
+        # Others may use the camera while the metadata are written.
+        picture.put_and_save(tags, annotations, dataset, told)
+        return picture
 
     def close(self) -> None:
         """End the threads and remove temporary captures; nothing is saved."""
-        self.camera.close()
-        self.stage.close()
-        self.captures.close()
+        for part in (self.camera, self.stage, self.captures):
+            part.close()

@@ -5,9 +5,9 @@ from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from hardware_sim.camera import SimCamera
 
-__all__ = ["SETTINGS", "PiCamera"]
+__all__ = ["PICAMERA_SETTINGS", "PiCamera"]
 
-SETTINGS = (
+PICAMERA_SETTINGS = (
     "exposure_mode",
     "analog_gain",
     "digital_gain",
@@ -16,38 +16,10 @@ SETTINGS = (
     "awb_mode",
     "framerate",
     "saturation",
-    "iso",
-    "brightness",
-    "contrast",
-    "crop",
-    "drc_strength",
-    "exposure_compensation",
-    "image_effect",
-    "meter_mode",
-    "sharpness",
-    "annotate_text",
-    "annotate_text_size",
-    "zoom",
 )
-"""What is written into the settings file, in this order."""
+"""What is written into the settings file; they can be set in the same order."""
 
 FINEST = 256
-WHOLE_FIELD = (0.0, 0.0, 1.0, 1.0)
-
-
-# These two are all that is known here of `SimCamera`'s exposure control. Its port is
-# being changed from the first to the second shape; both find in here what they read.
-
-
-def _freeze(sim: SimCamera, exposure_us: float, gain: float) -> None:
-    """Hold exposure and gain at these values."""
-    values: Dict[str, Any] = {"exposure_us": exposure_us, "analogue_gain": gain}
-    sim.lock_exposure({"locked": dict(values), "was": {"auto": True}, **values})
-
-
-def _give_back(sim: SimCamera) -> None:
-    """Let the automatic control work again."""
-    sim.restore_exposure({"was": {"auto": True}, "auto": True})
 
 
 class PiCamera:
@@ -67,6 +39,8 @@ class PiCamera:
         The sensor.
     resolution : (int, int)
         What the sensor is set to now, in pixels.
+    digital_gain, awb_mode, framerate, saturation
+        Told and kept; they change no picture.
     """
 
     MAX_RESOLUTION: Tuple[int, int] = (3280, 2464)
@@ -82,13 +56,8 @@ class PiCamera:
         self.awb_mode = "auto"
         self.digital_gain = Fraction(1)
         self.framerate = Fraction(30)
+        self.saturation = 0
         self.resolution = self.MAX_RESOLUTION
-        self.zoom = self.crop = WHOLE_FIELD
-        self.saturation = self.iso = self.contrast = self.sharpness = 0
-        self.brightness = 50
-        self.exposure_compensation = 0
-        self.drc_strength, self.image_effect, self.meter_mode = "off", "none", "average"
-        self.annotate_text, self.annotate_text_size = "", 32
 
     def see(self, metadata: Mapping[str, Any]) -> None:
         """Take note of how a picture was exposed; for the camera, no port of picamera.
@@ -99,10 +68,8 @@ class PiCamera:
             Of an `Image` of the simulated camera.
         """
         self._seen = dict(metadata)
-        if self.awb_mode != "off" and "colour_gains" in metadata:
+        if self.awb_mode != "off":
             self.awb_gains = metadata["colour_gains"]
-
-    # ------------------------------------------------------------------------ exposure
 
     @property
     def exposure_speed(self) -> int:
@@ -134,7 +101,7 @@ class PiCamera:
             self._hold(exposure_us, float(self._seen["analogue_gain"]))
         elif mode != "off" and self._held is not None:
             self._held = None
-            _give_back(self._sim)
+            self._sim.restore_exposure({"auto": True})
 
     @property
     def analog_gain(self) -> Fraction:
@@ -151,19 +118,14 @@ class PiCamera:
     def _hold(self, exposure_us: float, gain: float) -> None:
         """Hold these values from the next picture on."""
         self._held = (exposure_us, gain)
-        _freeze(self._sim, exposure_us, gain)
-
-    # ------------------------------------------------------------------- white balance
+        self._sim.lock_exposure({"exposure_us": exposure_us, "analogue_gain": gain})
 
     @property
     def awb_gains(self) -> Tuple[Fraction, Fraction]:
-        """The gains of red and blue. They are told and kept, and change no picture."""
+        """The gains of red and blue; they change no picture."""
         return self._awb_gains
 
     @awb_gains.setter
     def awb_gains(self, gains: Sequence[float]) -> None:
         red, blue = (Fraction(gain).limit_denominator(FINEST) for gain in gains)
         self._awb_gains = (red, blue)
-
-    def close(self) -> None:
-        """Do nothing; the simulated camera belongs to the microscope."""

@@ -1,16 +1,13 @@
-"""A simulated OpenFlexure Microscope server v2: ``python -m hardware_sim.v2_server``.
+"""A simulated OpenFlexure Microscope server v2.
 
 The real labthings over a simulated microscope, with the real server's addresses. It is
-for tests and demonstrations; there is no authentication, as on the real one.
+for tests and demonstrations; there is no authentication, as on the real one. To start
+it: ``openflexure-timelapse simulate --api v2``.
 """
 
-import argparse
 import logging
-import signal
-import sys
 import threading
 from pathlib import Path
-from types import FrameType
 from typing import Any, Iterable, NamedTuple, Optional, Sequence, Union
 
 from flask import Flask
@@ -22,7 +19,6 @@ from werkzeug.serving import make_server
 from hardware_sim.clock import ScaledClock
 from hardware_sim.faults import Fault, Faults
 from hardware_sim.microscope import build
-from hardware_sim.scenes import SCENES
 from hardware_sim.v2_autofocus import AutofocusExtension
 from hardware_sim.v2_capture_views import CAPTURE_VIEWS
 from hardware_sim.v2_files import JSONEncoder
@@ -31,10 +27,11 @@ from hardware_sim.v2_views import ACTIONS, COMPONENT, VIEWS
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.ports import Clock
 
-__all__ = ["RunningServer", "SimulatedServer", "create", "main", "serve"]
+__all__ = ["RunningServer", "SimulatedServer", "create"]
 
 PREFIX = "/api/v2"
-EXTENSION_FOLDER = "extensions/microscope_extensions"
+ROOT = "openflexure"
+"""Of settings and data, below the folder that was chosen."""
 TRUTH_FILE = "truth.jsonl"
 END_S = 10.0
 ROOT_LINKS = {
@@ -97,7 +94,9 @@ def create(  # noqa: PLR0913 (each has a default)
     Parameters
     ----------
     folder : str or Path
-        For settings, captures and the ground truth (``truth.jsonl``).
+        ``openflexure/settings`` and ``openflexure/data`` in it are used as the real
+        server uses those of its home, and the ground truth goes to
+        ``openflexure/truth.jsonl``.
     scene, seed
         As for `hardware_sim.build`.
     speed : float
@@ -120,7 +119,7 @@ def create(  # noqa: PLR0913 (each has a default)
     ValueError
         For an unknown scene.
     """
-    place = Path(folder)
+    place = Path(folder) / ROOT
     place.mkdir(parents=True, exist_ok=True)
     if clock is None:
         clock = ScaledClock(speed, RealClock())
@@ -206,88 +205,3 @@ class RunningServer:
         self._server.shutdown()
         self._thread.join(END_S)
         self._server.server_close()
-
-
-def serve(app: Flask, host: str = "127.0.0.1", port: int = 5000) -> None:
-    """Listen until SIGINT or SIGTERM; for the main thread.
-
-    Parameters
-    ----------
-    app : Flask
-        What answers.
-    host : str
-        Where to listen; ``0.0.0.0`` for every network.
-    port : int
-        0 for any that is free.
-    """
-
-    def end(number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    server = make_server(host, port, app, threaded=True)
-    before = {
-        name: signal.signal(name, end) for name in (signal.SIGINT, signal.SIGTERM)
-    }
-    print(  # noqa: T201 (it is the output)
-        f"Simulated OpenFlexure Microscope v2: http://{host}:{server.server_port}/",
-        flush=True,
-    )
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Serve until interrupted.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        As on the command line; None for ``sys.argv``.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m hardware_sim.v2_server",
-        description="A simulated OpenFlexure Microscope server v2.",
-    )
-    parser.add_argument("--folder", type=Path, required=True, help="settings, captures")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=5000)
-    scenes = f"{', '.join(SCENES)}; may be joined with +"
-    parser.add_argument("--scene", default="algae_growth+pond", help=scenes)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--speed", type=float, default=1.0)
-    parser.add_argument("--frames-per-s", type=float, default=10.0)
-    parser.add_argument("--missing-hardware", action="store_true")
-    parser.add_argument(
-        "--extensions",
-        type=Path,
-        help=f"folder of extensions; FOLDER/{EXTENSION_FOLDER} where that is there",
-    )
-    options = parser.parse_args(arguments)
-    own = options.folder / EXTENSION_FOLDER
-    try:
-        server = create(
-            options.folder,
-            options.scene,
-            options.seed,
-            options.speed,
-            extension_folder=options.extensions or (own if own.is_dir() else None),
-            missing_hardware=options.missing_hardware,
-            frames_per_s=options.frames_per_s,
-        )
-    except ValueError as exc:
-        parser.error(str(exc))
-    try:
-        serve(server.app, options.host, options.port)
-    finally:
-        server.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,8 +3,7 @@
 import contextlib
 import threading
 import time
-from types import GeneratorType
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 from labthings import StrictLock
@@ -13,7 +12,7 @@ from hardware_sim.faults import Faults
 from hardware_sim.stage import SimStage
 from openflexure_timelapse.ports import Clock
 
-__all__ = ["BaseStage", "SangaStage", "displacement_of", "steps_of_axes"]
+__all__ = ["BaseStage", "SangaStage", "steps_of", "steps_of_axes"]
 
 NS_PER_S = 1_000_000_000
 AXES = ("x", "y", "z")
@@ -32,15 +31,14 @@ class BaseStage:
     ----------
     lock : labthings.StrictLock
         Re-entrant; waits for ever.
+    n_axes : int
+        Three.
     """
+
+    n_axes = len(AXES)
 
     def __init__(self) -> None:
         self.lock = StrictLock(name="Stage", timeout=None)
-
-    @property
-    def n_axes(self) -> int:
-        """The number of axes."""
-        return 3
 
     @property
     def position(self) -> Any:
@@ -50,77 +48,15 @@ class BaseStage:
     @property
     def position_map(self) -> Dict[str, int]:
         """The place by the names of the axes, in steps."""
-        x, y, z = self.position
-        return {"x": x, "y": y, "z": z}
+        return dict(zip(AXES, self.position))
 
     @property
     def state(self) -> Dict[str, Any]:
         """The place, as the server tells it."""
         return {"position": self.position_map}
 
-    def move_rel(
-        self,
-        displacement: Any,
-        axis: Optional[str] = None,
-        backlash: bool = True,  # noqa: FBT001, FBT002 (as on the real server)
-    ) -> None:
-        """Move by a number of steps."""
-        raise NotImplementedError
-
-    def move_abs(self, final: Any, **kwargs: Any) -> None:
-        """Move to a place."""
-        raise NotImplementedError
-
-    def scan_linear(
-        self,
-        rel_positions: Iterable[Any],
-        backlash: bool = True,  # noqa: FBT001, FBT002
-        return_to_start: bool = True,  # noqa: FBT001, FBT002
-    ) -> Iterator[int]:
-        """Go through places, stopping at each until asked for the next.
-
-        Parameters
-        ----------
-        rel_positions : iterable of (int, int, int)
-            From where the stage stands at the start, in steps.
-        backlash : bool
-            As for `move_rel`.
-        return_to_start : bool
-            Go back at the end; that is done after an error in any case.
-
-        Yields
-        ------
-        int
-            The index of the place that was reached.
-        """
-        places = np.array(list(rel_positions))
-        if places.shape[1] != self.n_axes:
-            raise AssertionError("Positions should be 3 elements long.")
-        start = self.position
-        try:
-            self.move_rel(places[0], backlash=backlash)
-            yield 0
-            for index, step in enumerate(np.diff(places, axis=0), 1):
-                self.move_rel(step, backlash=backlash)
-                yield index
-        except Exception:
-            return_to_start = True
-            raise
-        finally:
-            if return_to_start:
-                self.move_abs(start, backlash=backlash)
-
-    def scan_z(self, dz: Iterable[int], **kwargs: Any) -> Iterator[int]:
-        """Go through heights; see `scan_linear`.
-
-        Parameters
-        ----------
-        dz : iterable of int
-            From where the stage stands at the start, in steps.
-        **kwargs
-            For `scan_linear`.
-        """
-        return self.scan_linear([(0, 0, z) for z in dz], **kwargs)
+    def close(self) -> None:
+        """Do nothing: there is no port to close."""
 
 
 class _Board:
@@ -156,17 +92,17 @@ class _Board:
             place = self._sim.position()
             self._origin = (place.x, place.y, place.z)
 
-    def move_rel(self, displacement: Iterable[float]) -> None:
+    def turn(self, way: Iterable[float]) -> None:
         """Turn the motors; what follows a decimal point is dropped."""
-        x, y, z = (int(step) for step in displacement)
+        x, y, z = (int(step) for step in way)
         with self._line:
             number = self._moves
             self._moves += 1
             self._suffer(number)
-            self._turn((x, y, z), number)
+            self._turn_bit_by_bit((x, y, z), number)
 
-    def _turn(self, steps: Steps, number: int) -> None:
-        """Move bit by bit, since a frame may be taken on the way."""
+    def _turn_bit_by_bit(self, steps: Steps, number: int) -> None:
+        """Move in small moves, since a frame may be taken on the way."""
         whole = max(abs(step) for step in steps)
         rate = min(self._fastest, self.pace)
         grain = max(1, int(rate * GRAIN_S))
@@ -190,12 +126,9 @@ class _Board:
             self._clock.wait_until(self._faults.ends_ns(hung), self._clock.signal())
         timed_out = self._faults.find("stage_timed_out", number)
         if timed_out is not None:
-            self._pause(timed_out.amount)
+            due_ns = self._clock.monotonic_ns() + int(timed_out.amount * NS_PER_S)
+            self._clock.wait_until(due_ns, self._clock.signal())
             raise TimeoutError("The board did not answer in time.")
-
-    def _pause(self, seconds: float) -> None:
-        due_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
-        self._clock.wait_until(due_ns, self._clock.signal())
 
 
 class SangaStage(BaseStage):
@@ -217,33 +150,26 @@ class SangaStage(BaseStage):
     ----------
     settle_time : float
         Seconds after a move, slept when the lock was given back.
-    port : None
-        The serial port of a real one.
     """
 
     def __init__(
         self, sim: SimStage, clock: Clock, faults: Faults, speed: float = 1.0
     ) -> None:
         super().__init__()
-        self.board = _Board(sim, clock, faults, speed)
+        self._board = _Board(sim, clock, faults, speed)
         self._clock = clock
-        self._backlash: Any = np.array(DEFAULT_BACKLASH)
+        self._play: Any = np.array(DEFAULT_BACKLASH)
         self.settle_time = SETTLE_S
-        self.port = None
 
     @property
     def configuration(self) -> Dict[str, Any]:
         """Constant facts."""
-        return {
-            "port": self.port,
-            "board": "Simulated Sangaboard",
-            "firmware": "Simulated Sangaboard Firmware v0.5",
-        }
+        return {"port": None, "board": "Simulated Sangaboard", "firmware": "simulated"}
 
     @property
     def position(self) -> Steps:
         """The place of x, y and z, in steps; waits for a move to end."""
-        return self.board.position
+        return self._board.position
 
     @property
     def backlash(self) -> Any:
@@ -251,18 +177,18 @@ class SangaStage(BaseStage):
 
         May be set to None, to one number, or to one for each axis.
         """
-        if self._backlash is None:
-            return np.zeros(self.n_axes, dtype=int)
-        return self._backlash
+        return self._play
 
     @backlash.setter
     def backlash(self, steps: Any) -> None:
-        self._backlash = _backlash_array(steps, self.n_axes)
+        play = np.zeros(self.n_axes, int)
+        play[:] = 0 if steps is None else steps
+        self._play = play
 
     def read_settings(self) -> Dict[str, Any]:
         """Return the settings as they are kept in the settings file."""
-        x, y, z = self.backlash.tolist()
-        return {"backlash": {"x": x, "y": y, "z": z}, "settle_time": self.settle_time}
+        play = dict(zip(AXES, self.backlash.tolist()))
+        return {"backlash": play, "settle_time": self.settle_time}
 
     def update_settings(self, config: Mapping[str, Any]) -> None:
         """Apply settings.
@@ -272,16 +198,15 @@ class SangaStage(BaseStage):
         config : mapping
             ``backlash`` by the names of the axes, in steps; ``settle_time``, in s.
         """
+        self.settle_time = config.get("settle_time", self.settle_time)
         if "backlash" in config:
-            self.backlash = np.array(steps_of_axes(config["backlash"]))
-        if "settle_time" in config:
-            self.settle_time = config["settle_time"]
+            self.backlash = steps_of_axes(config["backlash"])
 
     def move_rel(
         self,
         displacement: Any,
         axis: Optional[str] = None,
-        backlash: bool = True,  # noqa: FBT001, FBT002
+        backlash: bool = True,  # noqa: FBT001, FBT002 (as on the real server)
     ) -> None:
         """Move by a number of steps.
 
@@ -301,16 +226,14 @@ class SangaStage(BaseStage):
             For what is no displacement, and for an axis that is none.
         """
         with self.lock:
-            way = displacement_of(displacement, axis)
-            if not backlash:
-                self.board.move_rel(way)
-                return
-            play = self.backlash
-            first = way - np.where(play * way < 0, play, 0)
-            self.board.move_rel(first)
-            if np.any(way - first != 0):
-                self.board.move_rel(way - first)
-        self._settle()
+            way = steps_of(displacement, axis)
+            against = self.backlash * way < 0
+            extra = np.where(against, self.backlash, 0) if backlash else np.zeros(3)
+            self._board.turn(way - extra)
+            if extra.any():
+                self._board.turn(extra)
+        if backlash:
+            self._settle()
 
     def move_abs(self, final: Any, **_: Any) -> None:
         """Move to a place without any correction for play, and settle.
@@ -321,14 +244,13 @@ class SangaStage(BaseStage):
             In steps.
         """
         with self.lock:
-            here = self.board.position
-            self.board.move_rel([end - start for end, start in zip(final, here)])
+            self._board.turn(np.subtract(final, self._board.position))
         self._settle()
 
     def zero_position(self) -> None:
         """Count from here; nothing moves."""
         with self.lock:
-            self.board.zero_position()
+            self._board.zero_position()
 
     @contextlib.contextmanager
     def paced(self, steps_per_s: float) -> Iterator[None]:
@@ -341,17 +263,11 @@ class SangaStage(BaseStage):
         steps_per_s : float
             Steps in a second of the machine's own time.
         """
-        self.board.pace = steps_per_s
+        self._board.pace = steps_per_s
         try:
             yield
         finally:
-            self.board.pace = float("inf")
-
-    def release_motors(self) -> None:
-        """Do nothing: the simulated coils hold no place."""
-
-    def close(self) -> None:
-        """Do nothing: there is no port to close."""
+            self._board.pace = float("inf")
 
     def _settle(self) -> None:
         """Wait without the lock, so that another move may take over."""
@@ -359,12 +275,12 @@ class SangaStage(BaseStage):
         self._clock.wait_until(due_ns, self._clock.signal())
 
 
-def displacement_of(displacement: Any, axis: Optional[str]) -> Any:
-    """Return a displacement as an array of three, by the real server's rules.
+def steps_of(displacement: Any, axis: Optional[str]) -> Any:
+    """Return a displacement as an array of three.
 
     Parameters
     ----------
-    displacement : int or sequence or ndarray or generator
+    displacement : int or sequence of 3
         In steps.
     axis : str or None
         The axis of an int.
@@ -374,17 +290,16 @@ def displacement_of(displacement: Any, axis: Optional[str]) -> Any:
     TypeError, ValueError
         For anything else.
     """
-    if axis:
-        if not isinstance(displacement, int):
-            raise TypeError("Displacement must be an integer when axis is specified")
-        if axis not in AXES:
-            raise ValueError("axis must be one of x, y, or z")
-        return np.array([displacement if name == axis else 0 for name in AXES])
-    if isinstance(displacement, np.ndarray):
-        return displacement
-    if isinstance(displacement, (list, tuple, GeneratorType)):
-        return np.array(list(displacement))
-    raise TypeError(f"Unsupported displacement type {type(displacement)}")
+    if axis is None:
+        if not isinstance(displacement, (list, tuple, np.ndarray)):
+            told = type(displacement).__name__
+            raise TypeError(f"a move takes three numbers of steps, not a {told}")
+        return np.array(displacement)
+    if axis not in AXES:
+        raise ValueError(f"the stage has no axis {axis!r}; its axes are x, y and z")
+    if not isinstance(displacement, int):
+        raise TypeError(f"{axis} moves by whole steps, not by {displacement!r}")
+    return displacement * np.array([name == axis for name in AXES], int)
 
 
 def steps_of_axes(by_name: Mapping[str, Optional[float]]) -> List[int]:
@@ -396,15 +311,3 @@ def steps_of_axes(by_name: Mapping[str, Optional[float]]) -> List[int]:
         In steps.
     """
     return [int(by_name.get(name) or 0) for name in AXES]
-
-
-def _backlash_array(steps: Union[float, Iterable[float], None], n_axes: int) -> Any:
-    """Return the play of each axis; None for None."""
-    if steps is None:
-        return None
-    if not isinstance(steps, Iterable):
-        return np.full(n_axes, int(steps))
-    array = np.array(list(steps))
-    if len(array) != n_axes:
-        raise AssertionError(f"backlash needs {n_axes} numbers, not {len(array)}")
-    return array

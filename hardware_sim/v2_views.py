@@ -1,9 +1,8 @@
 """What the simulated server v2 answers: streams, instrument, stage and camera."""
 
-import io
-from typing import Any, ClassVar, Dict, Iterator, List, Optional, Tuple
+from typing import Any, ClassVar, Dict, Iterator, List, Tuple
 
-from flask import Response, abort, send_file
+from flask import Response, abort
 from labthings import Schema, fields, find_component
 from labthings.marshalling import use_args
 from labthings.utilities import create_from_path, get_by_path, set_by_path
@@ -80,8 +79,6 @@ class SettingsProperty(PropertyView):
 class NestedSettingsProperty(View):
     """A part of the settings."""
 
-    tags = ("properties",)
-
     def get(self, route: str) -> Any:
         """Return a part of the settings."""
         return _at(_microscope().read_settings(), route)
@@ -108,8 +105,6 @@ class StateProperty(PropertyView):
 class NestedStateProperty(View):
     """A part of the state."""
 
-    tags = ("properties",)
-
     def get(self, route: str) -> Any:
         """Return a part of the state."""
         return _at(_microscope().state, route)
@@ -121,16 +116,6 @@ class ConfigurationProperty(PropertyView):
     def get(self) -> Dict[str, Any]:
         """Return the configuration."""
         return _microscope().configuration
-
-
-class NestedConfigurationProperty(View):
-    """A part of the configuration."""
-
-    tags = ("properties",)
-
-    def get(self, route: str) -> Any:
-        """Return a part of the configuration."""
-        return _at(_microscope().configuration, route)
 
 
 # ---------------------------------------------------------------------------- actions
@@ -175,27 +160,16 @@ class _ResizeSchema(Schema):
     height = fields.Integer(required=True)
 
 
-class _RamCaptureArgs(Schema):
-    """What every capture may be told."""
+class _CaptureArgs(Schema):
+    """What a capture may be told."""
 
     use_video_port = fields.Boolean(missing=False)
     bayer = fields.Boolean(missing=False)
     resize = fields.Nested(_ResizeSchema(), required=False)
-
-
-class _CaptureArgs(_RamCaptureArgs):
-    """What a capture that is kept may be told."""
-
     filename = fields.String()
     temporary = fields.Boolean(missing=False)
     annotations = fields.Dict(missing=dict)
     tags = fields.List(fields.String, missing=list)
-
-
-def _size(args: Dict[str, Any]) -> Optional[Tuple[int, int]]:
-    """Return the size that is wanted; None for the camera's own."""
-    resize = args.get("resize")
-    return (resize["width"], resize["height"]) if resize else None
 
 
 class CaptureAPI(ActionView):
@@ -206,37 +180,14 @@ class CaptureAPI(ActionView):
 
     def post(self, args: Dict[str, Any]) -> Any:
         """Take a picture and keep it."""
+        wanted = dict(args)
+        size = wanted.pop("resize", None)
         microscope = _microscope()
+        # The lock comes first, so that nobody who waits for it lists an empty capture.
         with microscope.camera.lock:
             return microscope.capture(
-                filename=args.get("filename"),
-                temporary=args["temporary"],
-                use_video_port=args["use_video_port"],
-                resize=_size(args),
-                bayer=args["bayer"],
-                annotations=args["annotations"],
-                tags=args["tags"],
+                resize=(size["width"], size["height"]) if size else None, **wanted
             )
-
-
-class RAMCaptureAPI(ActionView):
-    """Captures that are returned and not kept."""
-
-    args = _RamCaptureArgs()
-
-    def post(self, args: Dict[str, Any]) -> Response:
-        """Take a picture and return it, if it is there within a second."""
-        camera = _microscope().camera
-        with camera.lock:
-            jpeg = io.BytesIO()
-            camera.capture(
-                jpeg,
-                use_video_port=args["use_video_port"],
-                resize=_size(args),
-                bayer=args["bayer"],
-            )
-        jpeg.seek(0)
-        return send_file(jpeg, mimetype="image/jpeg")
 
 
 VIEWS: List[Tuple[Any, str]] = [
@@ -245,14 +196,12 @@ VIEWS: List[Tuple[Any, str]] = [
     (StateProperty, "/instrument/state"),
     (NestedStateProperty, "/instrument/state/<path:route>"),
     (ConfigurationProperty, "/instrument/configuration"),
-    (NestedConfigurationProperty, "/instrument/configuration/<path:route>"),
     (MjpegStream, "/streams/mjpeg"),
     (SnapshotStream, "/streams/snapshot"),
 ]
 
 ACTIONS: List[Tuple[Any, str]] = [
     (CaptureAPI, "/actions/camera/capture/"),
-    (RAMCaptureAPI, "/actions/camera/ram-capture/"),
     (MoveStageAPI, "/actions/stage/move/"),
     (ZeroStageAPI, "/actions/stage/zero/"),
 ]
