@@ -11,8 +11,8 @@ from typing import Any, Dict, Iterator, List
 import numpy as np
 import piexif
 import pytest
-from labthings import LockError
 from labthings.extensions import BaseExtension
+from labthings.sync.lock import LockError
 from PIL import Image
 
 from hardware_sim import Fault, v2_frames, v2_views
@@ -93,6 +93,8 @@ def test_zero_counts_from_here(server: SimulatedServer) -> None:
     assert asked(server, "GET", "/instrument/state/stage/position").json["z"] == 0
 
 
+# labthings raises an action's error in the action's thread again.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_move_over_http_fails_while_the_stage_is_taken(
     server: SimulatedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,7 +202,7 @@ def test_a_still_stops_the_live_view(
 
 
 def test_raw_data_come_unasked(server: SimulatedServer) -> None:
-    """A still has 10 MB of raw data behind it, unless `bayer` is False or it is video."""
+    """A still has 10 MB of raw data behind it; not a video's, nor without `bayer`."""
     camera = server.microscope.camera
     sizes = []
     for options in ({}, {"bayer": False}, {"use_video_port": True}):
@@ -344,7 +346,7 @@ def test_a_large_exif_block_fails_when_the_file_is_there(
 
 
 def test_a_cache_key_keeps_settings_but_not_the_place(server: SimulatedServer) -> None:
-    """With the same key the settings are those of the first capture, the state is new."""
+    """With the same key the settings are the first ones, and the state is new."""
     microscope = server.microscope
     before = microscope.get_metadata("run")
     microscope.name = "another"
@@ -403,7 +405,7 @@ def test_settings_are_written_in_place(mock: SimulatedServer) -> None:
 
 
 def test_settings_over_http_replace_whole_extensions(mock: SimulatedServer) -> None:
-    """An entry of an extension is replaced, not merged; it is saved; parts can be got."""
+    """An extension's entry is replaced, not merged, and saved; parts can be got."""
     path = "/instrument/settings/extensions/ours"
     asked(mock, "PUT", path, {"a": 1})
     assert asked(mock, "PUT", path, {"b": 2}).json == {"b": 2}
@@ -445,9 +447,7 @@ def test_the_mock_stage_counts_in_numpy_and_takes_no_lock(
 def test_there_is_no_autofocus_with_mock_hardware(mock: SimulatedServer) -> None:
     """It finds no images when it is called, and no stage when it is asked over HTTP."""
     mock.microscope.camera.close()
-    autofocus = mock.app.extensions["flask-labthings"].extensions[
-        "org.openflexure.autofocus"
-    ]
+    autofocus = mock.labthing.extensions["org.openflexure.autofocus"]
     with pytest.raises(ValueError, match="No images"):
         autofocus.fast_autofocus(mock.microscope, 100)
     path = "/extensions/org.openflexure.autofocus/fast_autofocus"
