@@ -36,6 +36,10 @@ VERSIONS = tuple(dict.fromkeys((*KNOWN, *REQUIRED, RUNNING)))
 # The whole suite where it differs, and on the machine's own; elsewhere the unit tests.
 WHOLE_SUITE = {"3.7", "3.11", RUNNING}
 
+# Server v2's own image, and the newest Python on which its library still loads: that is
+# where a person without a Pi starts the simulated server.
+SERVER_V2 = ("3.7", "3.11")
+
 # mypy and import-linter gave up Python 3.9: no environment is made for them there.
 TOOLS_NEED = (3, 10)
 TOOLS_PYTHON = None if sys.version_info >= TOOLS_NEED else False
@@ -49,6 +53,7 @@ nox.options.sessions = [
     "imports",
     "wheel",
     *(f"tests-{version}" for version in VERSIONS),
+    *(f"server-v2-{version}" for version in SERVER_V2),
 ]
 
 
@@ -226,6 +231,13 @@ def find_python(version: str) -> Optional[str]:
     return None
 
 
+def needs(session: nox.Session, version: str, python: Optional[str]) -> None:
+    """Skip the session, or fail it where it must run, on a Python that is not there."""
+    if python is None:
+        text = f"no python{version} that runs and has venv was found"
+        give_up(session, text, required=version in REQUIRED)
+
+
 def add_tests(version: str) -> None:
     """Register the session that runs the tests on one version of Python."""
     python = find_python(version)
@@ -233,13 +245,25 @@ def add_tests(version: str) -> None:
     @nox.session(name=f"tests-{version}", python=python or False)
     def tests(session: nox.Session) -> None:
         """Run the tests on this Python."""
-        if python is None:
-            text = f"no python{version} that runs and has venv was found"
-            give_up(session, text, required=version in REQUIRED)
+        needs(session, version, python)
         install(session, "--editable", ".[test]")
         chosen = ["tests"] if version in WHOLE_SUITE else ["tests/unit"]
         session.run("python", "-m", "pytest", *(session.posargs or chosen))
 
 
+def add_server_v2(version: str) -> None:
+    """Register the session that runs the tests with server v2's library."""
+    python = find_python(version)
+
+    @nox.session(name=f"server-v2-{version}", python=python or False)
+    def server_v2(session: nox.Session) -> None:
+        """Run the tests of the hosts with the library of server v2."""
+        needs(session, version, python)
+        install(session, "--editable", ".[server-v2,test]")
+        session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))
+
+
 for each in VERSIONS:
     add_tests(each)
+for each in SERVER_V2:
+    add_server_v2(each)
