@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 # and ends the run, since the tests after it would tell nothing.
 HANG_S = 300
 
+# Waits for the end of the process by design, once in it.
+LIFELONG = ("timelapse-leave",)
+
 # A thread that was told to end may need a moment for its last line.
 LAST_LINE_S = 5.0
 
@@ -54,6 +57,7 @@ def _no_thread_left() -> Iterator[None]:
 def _still_alive(before: "set[threading.Thread]") -> List[threading.Thread]:
     """Return the threads that are new and do not end by themselves."""
     new = [thread for thread in threading.enumerate() if thread not in before]
+    new = [thread for thread in new if thread.name not in LIFELONG]
     for thread in new:
         thread.join(LAST_LINE_S)
     return [thread for thread in new if thread.is_alive()]

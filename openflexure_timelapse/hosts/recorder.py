@@ -73,11 +73,17 @@ class Recorder:
         self._thread: Optional[threading.Thread] = None
 
     def status(self) -> Dict[str, Any]:
-        """Return the active or last run's status; the phase ``idle`` before any."""
+        """Return the active or last run's status; the phase ``idle`` before any.
+
+        A run has ended when another one can be started and its movies are queued.
+        """
         with self._lock:
             engine, told = self._engine, self._ended
+            is_recording = self.is_recording
         if engine is not None:
             told = engine.status().to_json()
+            if is_recording and told["phase"] == Phase.ENDED.value:
+                told["phase"] = Phase.FINISHING.value
         return told or {"phase": "idle", "run_id": None}
 
     @property

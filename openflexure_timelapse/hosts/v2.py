@@ -53,7 +53,8 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
         self.verbs = Verbs(self._data_folder, self._make_service, self._remarks)
         for route in ROUTES:
             self.add_view(_view(route), route.rule, endpoint=route.name)
-        action = type("TimelapseAction", (TimelapseAction,), {})
+        told = {"__doc__": TimelapseAction.__doc__}
+        action = type("TimelapseAction", (TimelapseAction,), told)
         self.add_view(action, "timelapse", endpoint="timelapse")
         self.add_meta("gui", self._gui)
         self.on_component(MICROSCOPE, self._on_microscope)
@@ -188,7 +189,9 @@ def _view(route: Route) -> Type[View]:
 
     methods = {name.lower(): method(each) for name, each in route.handlers.items()}
     title = "".join(part.capitalize() for part in route.name.split("_"))
-    return type(f"Timelapse{title}", (View,), {**methods, "tags": [TITLE]})
+    told = next(iter(route.handlers.values())).__doc__
+    parts = {**methods, "__doc__": told, "tags": [TITLE]}
+    return type(f"Timelapse{title}", (View,), parts)
 
 
 def _json(data: Mapping[str, Any], status: int) -> Response:

@@ -51,6 +51,7 @@ class Verbs:
         self._folder: Optional[Path] = None
         self._trouble = ""
         self._closed = False
+        self._begin: Optional[threading.Thread] = None
 
     @property
     def service(self) -> Service:
@@ -147,10 +148,10 @@ class Verbs:
 
         Never raises: what goes wrong is in the status.
         """
-        thread = threading.Thread(
+        self._begin = threading.Thread(
             target=self._resume_interrupted, name="timelapse-begin", daemon=True
         )
-        thread.start()
+        self._begin.start()
 
     def _resume_interrupted(self) -> None:
         """Go on with an interrupted run; keep what stands in the way."""
@@ -163,6 +164,8 @@ class Verbs:
 
     def close(self) -> None:
         """Leave an active run for the next process to resume."""
+        if self._begin is not None:
+            self._begin.join()
         with self._lock:
             service, self._service, self._closed = self._service, None, True
         if service is not None:
