@@ -73,8 +73,12 @@ function show(status) {
   at("run").hidden = !known;
   form.hidden = active || status.phase === "unavailable";
   if (known) showRun(status, active);
-  if (!known || active) at("movies").replaceChildren();
-  if (!known || active) shownMovies = "";
+  if (known && !active) showMovies(status);
+  else if (shownMovies) {
+    at("movies").replaceChildren();
+    shownMovies = "";
+    shownFrame = null; // the newest frame is shown again
+  }
 }
 
 function showWarnings(warnings) {
@@ -91,11 +95,11 @@ function showWarnings(warnings) {
 function showRun(status, active) {
   at("run-name").textContent = status.name;
   at("phase").textContent = phaseText(status);
-  const done = total(status.counts);
+  const captured = status.counts.captured + status.counts.late;
   const bar = at("bar");
   bar.hidden = !status.slots;
-  bar.value = status.slots ? done / status.slots : 0;
-  at("done").textContent = status.slots ? `${done} of ${status.slots}` : `${done}`;
+  bar.value = status.slots ? (active ? total(status.counts) : captured) / status.slots : 0;
+  at("done").textContent = status.slots ? `${captured} of ${status.slots}` : `${captured}`;
   at("next").textContent =
     status.phase === "running" || status.phase === "waiting"
       ? duration(status.next_due_in_s) : "–";
@@ -109,7 +113,6 @@ function showRun(status, active) {
   at("stop").hidden = status.phase === "finishing";
   if (!active) at("confirm").hidden = true;
   showLatest(status);
-  if (!active) showMovies(status);
 }
 
 function phaseText(status) {
@@ -150,6 +153,7 @@ async function showMovies(status) {
   }
   if (key === shownMovies) return;
   shownMovies = key;
+  at("latest-link").hidden = movies.length > 0;
   list.replaceChildren(
     ...open.map(jobItem), ...movies.map((movie) => movieItem(status.run_id, movie)));
 }
