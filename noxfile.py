@@ -63,11 +63,13 @@ def pinned(group: str) -> "list[str]":
 
 
 @contextlib.contextmanager
-def filled(session: nox.Session, *asked: str) -> Iterator[bool]:
+def filled(
+    session: nox.Session, *asked: str, stamp_name: str = "filled"
+) -> Iterator[bool]:
     """Tell whether the session's environment must be filled; stamp it afterwards."""
     asked = (str(ROOT), (ROOT / "pyproject.toml").read_text("utf-8"), *asked)
     key = hashlib.sha256("\0".join(asked).encode()).hexdigest()
-    stamp = Path(session.virtualenv.location, "filled")
+    stamp = Path(session.virtualenv.location, stamp_name)
     to_do = not (stamp.exists() and stamp.read_text("ascii") == key)
     if to_do:
         stamp.unlink(missing_ok=True)
@@ -260,7 +262,25 @@ def add_server_v2(version: str) -> None:
         """Run the tests of the hosts with the library of server v2."""
         needs(session, version, python)
         install(session, "--editable", ".[server-v2,test]")
-        session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))
+        client = client_of_v2(session)
+        env = {"TIMELAPSE_V2_CLIENT_PYTHON": client} if client else {}
+        chosen = session.posargs or ["tests/hosts"]
+        session.run("python", "-m", "pytest", *chosen, env=env)
+
+
+def client_of_v2(session: nox.Session) -> Optional[str]:
+    """Return a Python with the published client; None where it cannot be had."""
+    if session.python == SERVER_V2[0]:
+        return None  # the client's libraries gave it up
+    folder = Path(session.virtualenv.location, "client")
+    program = folder / "bin" / "python"
+    with filled(session, *pinned("client-v2"), stamp_name="client-filled") as to_do:
+        if to_do:
+            session.run("python", "-m", "venv", "--clear", str(folder))
+            pip = (str(program), "-m", "pip", "install", "--quiet")
+            session.run(*pip, "--upgrade", "pip", external=True)
+            session.run(*pip, *pinned("client-v2"), external=True)
+    return str(program)
 
 
 for each in VERSIONS:

@@ -74,6 +74,8 @@ def serve_simulated(options: Namespace, printer: Printer) -> None:
                     time.sleep(LOOK_S)
             finally:
                 running.close()
+                for extension in extensions:
+                    extension.close()
         finally:
             server.close()
     printer.say("Ended.")
@@ -97,12 +99,12 @@ def _v2_server() -> Any:
 
 
 def _extensions(api: str) -> List[Any]:
-    """Return our extension, found as the server finds it; none while it is planned."""
+    """Return our extension as the server makes it; none while it is planned."""
     entry = load_manifest().hosts[api]
     if entry.status == "planned":
         return []
     module, _, name = entry.entry_point.partition(":")
-    return [getattr(importlib.import_module(module), name)]
+    return [getattr(importlib.import_module(module), name)()]
 
 
 def _listening(v2_server: Any, server: Any, options: Namespace) -> Any:

@@ -59,6 +59,10 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
         self.add_meta("gui", self._gui)
         self.on_component(MICROSCOPE, self._on_microscope)
 
+    def close(self) -> None:
+        """Leave a run that is under way to the next server."""
+        self.verbs.close()
+
     # ------------------------------------------------------------------ the microscope
 
     def _on_microscope(self, microscope: Any) -> None:

@@ -2,34 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Iterator
 
-import pytest
-from script import Visitor, drive
-
-from hardware_sim.v2_server import RunningServer, create
-from openflexure_timelapse.hosts.v2 import TimelapseExtension
+from script import drive
+from v2_rig import started
 
 ANSWERS = Path(__file__).with_name("answers.json")
-SPEED = 20.0
-SMALL = [832, 624]
 
 
-@pytest.fixture(name="visitor")
-def _visitor(tmp_path: Path) -> Iterator[Visitor]:
-    extension = TimelapseExtension()
-    server = create(tmp_path, "beads", 1, SPEED, extensions=[extension])
-    server.microscope.camera.image_resolution = SMALL
-    running = RunningServer(server.app)
-    yield Visitor(f"{running.url}/api/v2/extensions/org.openflexure.timelapse")
-    running.close()
-    extension.verbs.close()
-    server.close()
-
-
-def test_the_script_gets_the_answers_of_every_host(visitor: Visitor) -> None:
+def test_the_script_gets_the_answers_of_every_host(tmp_path: Path) -> None:
     """Every verb of the design, the same form of answers under each server."""
-    seen = json.loads(json.dumps(drive(visitor)))
+    rig = started(tmp_path)
+    seen = json.loads(json.dumps(drive(rig.visitor)))
+    rig.close()
     expected = json.loads(ANSWERS.read_text("utf-8"))
     assert sorted(seen) == sorted(expected)
     for name, answer in seen.items():
