@@ -1,0 +1,151 @@
+"""Server v2's stage as ours: every axis is approached from below."""
+
+from typing import Any, List, Optional, Tuple
+
+import numpy as np
+
+from openflexure_timelapse.errors import HardwareError
+from openflexure_timelapse.hosts.v2_locks import VisitLocks
+from openflexure_timelapse.hosts.v2_state import InstrumentState
+from openflexure_timelapse.ports import StageInfo, StagePosition
+
+__all__ = ["V2Stage"]
+
+APPROACH_STEPS = 200
+"""Where the server does not know the play: more than that of any OpenFlexure axis."""
+STEPS_PER_S = 1000.0
+DELTA_STEPS = 2
+"""A delta stage works x, y and z out from three legs, and drops fractions twice."""
+
+Steps = Tuple[int, int, int]
+
+
+class V2Stage:
+    """The stage of the server, whatever class it has.
+
+    The server's absolute moves know no play, and its relative ones are worked out
+    before anybody has the lock; so moves are relative, made while the lock is ours, and
+    the approach is our own.
+
+    Parameters
+    ----------
+    microscope : object
+        The server's; its stage is looked up at each call.
+    locks : VisitLocks
+        Frames every call.
+    state : InstrumentState
+        Told of each position.
+    """
+
+    def __init__(
+        self, microscope: Any, locks: VisitLocks, state: InstrumentState
+    ) -> None:
+        self._microscope = microscope
+        self._locks = locks
+        self._state = state
+        self._came_to: Optional[StagePosition] = None
+
+    @property
+    def _stage(self) -> Any:
+        """The server's stage."""
+        return self._microscope.stage
+
+    @property
+    def _is_mock(self) -> bool:
+        """Whether there are no motors."""
+        return not self._microscope.has_real_stage()
+
+    def describe(self) -> StageInfo:
+        """Return the constant facts; the server knows neither scale nor travel."""
+        told = [self._state.part("stage", key) for key in ("board", "firmware")]
+        words = ", ".join(word for word in told if isinstance(word, str))
+        name = type(self._stage).__name__
+        simulated = bool(self._state.part("application", "simulated"))
+        return StageInfo(
+            model=f"{name} ({words})" if words else name,
+            simulated=self._is_mock or simulated,
+            step_um=None,
+            lowest=None,
+            highest=None,
+            steps_per_s=STEPS_PER_S,
+        )
+
+    def position(self) -> StagePosition:
+        """Return where the stage believes it is; a real board is asked for it."""
+        with self._locks.call("read the stage's position"):
+            x, y, z = (round(float(step)) for step in self._stage.position)
+        self._state.place = StagePosition(x, y, z)
+        return self._state.place
+
+    def forget_approach(self) -> None:
+        """Take note that somebody else moves the stage now."""
+        self._came_to = None
+
+    def move_to(self, target: StagePosition) -> None:
+        """Go there, ending every axis with a positive move that takes up the play.
+
+        Raises
+        ------
+        HardwareError
+            When the board does not move, or is elsewhere afterwards.
+        """
+        here = self.position()
+        way = _way(here, target)
+        below = self._below(here, way)
+        self.forget_approach()
+        self._move(f"move the stage to {target.x}, {target.y}, {target.z}", below)
+        self._move(
+            f"move the stage up to {target.x}, {target.y}, {target.z}",
+            (way[0] - below[0], way[1] - below[1], way[2] - below[2]),
+        )
+        there = self.position()
+        off = max(abs(step) for step in _way(there, target))
+        if off > (DELTA_STEPS if hasattr(self._stage, "Tvd") else 0):
+            message = f"The stage did not arrive: asked {_told(target)}, is "
+            raise HardwareError(f"{message}{_told(there)}; check motors and cable.")
+        self._came_to = there
+
+    def _below(self, here: StagePosition, way: Steps) -> Steps:
+        """Return the first move: below the target where play must be taken up.
+
+        An axis that stands where it came from below needs none upwards, and a long
+        way up takes up any play by itself.
+        """
+        first: List[int] = []
+        extra = self._approach_steps()
+        came = self._came_to
+        for axis, step in enumerate(way):
+            engaged = came is not None and _steps(came)[axis] == _steps(here)[axis]
+            enough = step >= (0 if engaged else extra[axis])
+            first.append(0 if enough else step - extra[axis])
+        return first[0], first[1], first[2]
+
+    def _approach_steps(self) -> Steps:
+        """Return how far below a target each axis turns round."""
+        if self._is_mock:
+            return 0, 0, 0
+        play = self._stage.backlash
+        known = [0, 0, 0] if play is None else np.abs(np.asarray(play)).tolist()
+        x, y, z = (int(steps) or APPROACH_STEPS for steps in known)
+        return x, y, z
+
+    def _move(self, what: str, steps: Steps) -> None:
+        """Move without the server's correction for play."""
+        if any(steps):
+            with self._locks.call(what):
+                self._stage.move_rel(np.array(steps, dtype=int), backlash=False)
+
+
+def _steps(place: StagePosition) -> Steps:
+    """Return a place as three numbers."""
+    return place.x, place.y, place.z
+
+
+def _told(place: StagePosition) -> str:
+    """Return a place for a message."""
+    return f"({place.x}, {place.y}, {place.z})"
+
+
+def _way(here: StagePosition, there: StagePosition) -> Steps:
+    """Return the steps from one place to another."""
+    return there.x - here.x, there.y - here.y, there.z - here.z

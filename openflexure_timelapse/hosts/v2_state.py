@@ -1,0 +1,155 @@
+"""What server v2 tells of its microscope, made small and plain enough for every frame.
+
+The server's settings hold whatever its camera and its extensions put there: a lens
+shading table of 100 kB, fractions, arrays, an extension's database. A frame's EXIF
+block has room for 64 kB in all.
+"""
+
+import json
+import math
+from numbers import Integral, Real
+from typing import Any, Dict, Mapping, Optional
+
+from openflexure_timelapse.ports import Clock, JsonDict, StagePosition
+
+__all__ = ["InstrumentState", "plain"]
+
+NS_PER_S = 1_000_000_000
+STALE_S = 10
+LONGEST_LIST = 64
+LONGEST_TEXT = 1000
+LARGEST_EXTENSION = 1000
+LARGEST_STATE = 14_000
+DEEPEST = 8
+LEFT_OUT = "left out: too large"
+
+
+class InstrumentState:
+    """The server's settings and configuration as they were when the hardware was ours.
+
+    Parameters
+    ----------
+    microscope : object
+        The server's.
+    clock : Clock
+        Tells how old the settings are.
+
+    Attributes
+    ----------
+    place : StagePosition or None
+        Where the stage was when it was last asked.
+    """
+
+    def __init__(self, microscope: Any, clock: Clock) -> None:
+        self._microscope = microscope
+        self._clock = clock
+        self._configuration: Dict[str, Any] = {}
+        self._settings: Dict[str, Any] = {}
+        self._read_ns: Optional[int] = None
+        self.place: Optional[StagePosition] = None
+
+    def refresh(self, *, changed: bool = False) -> None:
+        """Read the settings again when they are old; with the hardware taken.
+
+        A server that cannot tell them leaves what is known: it is only a remark.
+
+        Parameters
+        ----------
+        changed : bool
+            Read them however young they are.
+        """
+        now_ns = self._clock.monotonic_ns()
+        age_ns = None if self._read_ns is None else now_ns - self._read_ns
+        if age_ns is not None and age_ns < STALE_S * NS_PER_S and not changed:
+            return
+        self._read_ns = now_ns
+        try:
+            self._settings = _trimmed(self._microscope.read_settings(full=False))
+        except Exception:  # noqa: BLE001 - a host's code, and only a remark
+            return
+
+    def configuration(self) -> Dict[str, Any]:
+        """Return what the microscope is made of; read until it could be told once."""
+        if not self._configuration:
+            try:
+                told = plain(self._microscope.configuration)
+            except Exception:  # noqa: BLE001 - a host's code, and only a remark
+                told = {}
+            self._configuration = told if isinstance(told, dict) else {}
+        return self._configuration
+
+    def part(self, *path: str) -> Any:
+        """Return a part of the configuration; None where it is not told."""
+        found: Any = self.configuration()
+        for name in path:
+            found = found.get(name) if isinstance(found, dict) else None
+        return found
+
+    def told(self) -> JsonDict:
+        """Return the state without asking the hardware, below 16 kB of JSON."""
+        microscope, place = self._microscope, self.place
+        state: JsonDict = {
+            "camera": {},
+            "stage": {},
+            "id": str(microscope.id)[:LONGEST_TEXT],
+            "name": str(microscope.name)[:LONGEST_TEXT],
+        }
+        if place is not None:
+            state["stage"] = {"position": {"x": place.x, "y": place.y, "z": place.z}}
+        for key, value in (
+            ("configuration", self.configuration()),
+            ("settings", self._settings),
+        ):
+            whole = {**state, key: value}
+            fits = len(json.dumps(whole)) <= LARGEST_STATE
+            state = whole if fits else {**state, key: LEFT_OUT}
+        return state
+
+
+def _trimmed(settings: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return plain settings without other extensions' large ones."""
+    kept: Dict[str, Any] = plain(dict(settings))
+    extensions = kept.get("extensions")
+    if isinstance(extensions, dict):
+        kept["extensions"] = {
+            name: value if len(json.dumps(value)) <= LARGEST_EXTENSION else LEFT_OUT
+            for name, value in extensions.items()
+        }
+    return kept
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return a value as JSON-able data, what is large in it left out.
+
+    Parameters
+    ----------
+    value : object
+        Of JSON's own types, numpy's, fractions and UUIDs; of anything else only the
+        name of its type is told.
+    depth : int
+        How deeply it is nested already.
+    """
+    if value is None or isinstance(value, (bool, str)):
+        too_long = isinstance(value, str) and len(value) > LONGEST_TEXT
+        return LEFT_OUT if too_long else value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if hasattr(value, "tolist") and getattr(value, "size", 0) <= LONGEST_LIST:
+        return plain(value.tolist(), depth + 1)
+    return _plain_whole(value, depth)
+
+
+def _plain_whole(value: Any, depth: int) -> Any:
+    """Return a container as JSON-able data; of what is none only what it is."""
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        return {str(key): plain(inner, depth + 1) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)) and depth < DEEPEST:
+        if len(value) > LONGEST_LIST:
+            return LEFT_OUT
+        return [plain(inner, depth + 1) for inner in value]
+    if type(value).__name__ == "UUID":
+        return str(value)
+    return f"left out: {type(value).__name__}"
