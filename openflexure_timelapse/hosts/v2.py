@@ -9,11 +9,11 @@ import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Type
 
-from flask import Response, abort, request, send_file
+from flask import Response, request, send_file
 from labthings import current_action, current_labthing
 from labthings.extensions import BaseExtension
 from labthings.views import ActionView, View
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import HardwareError, TimelapseError
@@ -94,7 +94,10 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
             return service.preferences.read().um_per_pixel
 
         microscope = V2Microscope(
-            self._microscope, clock, self._find_autofocus, um_per_pixel
+            self._microscope,
+            clock,
+            find_autofocus=self._find_autofocus,
+            um_per_pixel=um_per_pixel,
         )
         service = Service(folder, microscope, clock, RealDisk())
         return service
@@ -211,6 +214,11 @@ def _file(path: Path) -> Response:
     return response
 
 
+def _http_error(error: TimelapseError) -> HTTPException:
+    """Return what labthings answers for an error of an action, with its sentence."""
+    return default_exceptions.get(error.http_status, InternalServerError)(str(error))
+
+
 class TimelapseAction(ActionView):  # type: ignore[misc] # labthings has no types
     """Start a run of a plan and follow it to its end; stopping this stops the run."""
 
@@ -230,4 +238,4 @@ class TimelapseAction(ActionView):  # type: ignore[misc] # labthings has no type
         try:
             return follower.follow()
         except TimelapseError as exc:
-            abort(exc.http_status, str(exc))
+            raise _http_error(exc) from exc

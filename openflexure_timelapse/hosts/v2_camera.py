@@ -1,7 +1,7 @@
 """Server v2's camera as ours: stills its gallery never sees, and fresh previews."""
 
 import io
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from openflexure_timelapse.errors import (
     HardwareBusyError,
@@ -51,8 +51,8 @@ class V2Camera:
         Frames every call.
     state : InstrumentState
         Told of changed settings.
-    um_per_pixel : float or None
-        Of the default mode, as the user calibrated it.
+    um_per_pixel : callable
+        Returns that of the default mode; None while nobody calibrated it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class V2Camera:
         clock: Clock,
         locks: VisitLocks,
         state: InstrumentState,
-        um_per_pixel: Optional[float],
+        um_per_pixel: Callable[[], Optional[float]],
     ) -> None:
         self._microscope = microscope
         self._clock = clock
@@ -97,7 +97,7 @@ class V2Camera:
             model=f"{name} ({board})" if isinstance(board, str) else name,
             simulated=self._is_simulated(),
             modes=modes,
-            um_per_pixel=self._um_per_pixel,
+            um_per_pixel=self._um_per_pixel(),
             typical_frame_bytes=usual_bytes,
             capture_s=usual_s,
         )

@@ -22,6 +22,10 @@ def _no_autofocus() -> None:
     """Find no extension."""
 
 
+def _not_calibrated() -> None:
+    """Know no scale."""
+
+
 class V2Microscope:
     """The server's microscope behind our ports.
 
@@ -34,8 +38,8 @@ class V2Microscope:
     find_autofocus : callable
         Returns the server's autofocus extension, or None. Called before each sweep, in
         the engine's thread; what it raises counts as None.
-    um_per_pixel : float, optional
-        Of the camera's default mode, where the user calibrated it.
+    um_per_pixel : callable
+        Returns that of the camera's default mode; None while nobody calibrated it.
 
     Attributes
     ----------
@@ -51,7 +55,7 @@ class V2Microscope:
         clock: Clock,
         *,
         find_autofocus: Callable[[], Optional[Any]] = _no_autofocus,
-        um_per_pixel: Optional[float] = None,
+        um_per_pixel: Callable[[], Optional[float]] = _not_calibrated,
     ) -> None:
         self._microscope = microscope
         self._find_autofocus = find_autofocus
