@@ -155,7 +155,7 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
 
 
 def _simulate(options: argparse.Namespace, printer: Printer) -> int:
-    """Serve a simulated microscope, for browsers, scripts and OpenFlexure Connect."""
+    """Serve a simulated microscope, for browsers and scripts."""
     serve_simulated(options, printer)
     return 0
 

@@ -1,6 +1,7 @@
 """The simulated server v2: what a script and an extension meet, and their traps."""
 
 import io
+import itertools
 import json
 import struct
 import subprocess
@@ -553,7 +554,8 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
         [*command, *options, "--folder", str(tmp_path)], stdout=subprocess.PIPE
     ) as process:
         output = process.stdout or io.BytesIO()
-        told = json.loads(b"".join(iter(output.readline, b"}\n")) + b"}")
+        lines = itertools.takewhile(lambda line: line != b"}\n", output)
+        told = json.loads(b"".join(lines) + b"}")
         url = f"{told['url']}{API}/instrument/configuration"
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
             assert json.load(answer)["camera"]["type"] == "PiCameraStreamer"

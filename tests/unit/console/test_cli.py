@@ -121,6 +121,7 @@ def test_a_simulated_server_tells_what_it_needs(
     monkeypatch.setitem(sys.modules, "labthings", None)
     for name in [name for name in sys.modules if name.startswith("hardware_sim.v2_")]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("hardware_sim.v2_server", raising=False)
     command = ("simulate", "--api", "v2", "--folder", str(tmp_path / "new"))
     code, _, told = called(capsys, *command)
     assert (code, is_one_sentence(told)) == (1, True)
