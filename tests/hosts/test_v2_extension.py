@@ -311,13 +311,12 @@ def test_the_tab_has_a_page_and_two_forms(rig: Rig) -> None:
     """With a route each, without which the server's list of extensions fails."""
     gui = gui_of(rig)
     assert (gui["title"], gui["icon"], gui["id"]) == ("Time-lapse", "timelapse", NAME)
-    with rig.server.app.test_client() as client:
-        page = client.get(gui["frame"]["href"])
-        assert page.status_code == 200
-        assert b"Start time-lapse" in page.data
-        for form in gui["forms"]:
-            answer = client.post(f"{API}/extensions{form['route']}", json={})
-            assert answer.status_code in (409, 422)
+    assert gui["frame"]["href"] == f"{OURS}/page/"
+    page = rig.visitor.ask("GET", "page/")
+    assert page.code == 200
+    assert b"Start time-lapse" in page.body
+    for form in gui["forms"]:
+        assert rig.api.ask("POST", "extensions" + form["route"], {}).code in (409, 422)
     assert [form["submitLabel"] for form in gui["forms"]] == [
         "Start time-lapse",
         "Stop time-lapse",
