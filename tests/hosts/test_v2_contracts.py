@@ -15,7 +15,13 @@ SMALL = [832, 624]
 
 # The server knows no travel and no light, and a fast clock cannot tell how long a move
 # took.
-NOT_OURS = ("ends_of_the_travel", "beyond_the_travel", "takes_its_time", "light", "level")
+NOT_OURS = (
+    "ends_of_the_travel",
+    "beyond_the_travel",
+    "takes_its_time",
+    "light",
+    "level",
+)
 
 globals().update(
     {

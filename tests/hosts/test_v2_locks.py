@@ -337,7 +337,11 @@ def test_a_capture_that_hangs_on_a_real_lane_frees_the_camera_at_last(
 ) -> None:
     """With the engine's own lane: timeout, busy, and free again once it returns."""
     microscope, clock = make_microscope(), RealClock()
-    locks, lane, go = VisitLocks(microscope, clock), clock.lane("test"), threading.Event()
+    locks, lane, go = (
+        VisitLocks(microscope, clock),
+        clock.lane("test"),
+        threading.Event(),
+    )
     threads: List[threading.Thread] = []
     soon = lambda: clock.monotonic_ns() + 60 * 10**9  # noqa: E731
 

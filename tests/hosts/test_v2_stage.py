@@ -54,9 +54,7 @@ class NotedStage:
 
 def ours(stage: Any, *, real: bool = True) -> V2Microscope:
     """Return our microscope over a server's that has only a stage."""
-    theirs = SimpleNamespace(
-        stage=stage, has_real_stage=lambda: real, configuration={}
-    )
+    theirs = SimpleNamespace(stage=stage, has_real_stage=lambda: real, configuration={})
     return V2Microscope(theirs, VirtualClock(START_NS))
 
 
