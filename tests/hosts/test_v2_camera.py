@@ -387,7 +387,8 @@ def test_the_mock_camera_has_no_exposure(mock: SimulatedServer) -> None:
 def test_the_scale_is_what_the_user_measured(server: SimulatedServer) -> None:
     """The server knows no micrometres per pixel."""
     theirs = server.microscope
-    known = V2Microscope(theirs, theirs.clock, um_per_pixel=0.25).camera.describe()
+    measured = V2Microscope(theirs, theirs.clock, um_per_pixel=lambda: 0.25)
+    known = measured.camera.describe()
     assert known.um_per_pixel == 0.25
     assert known.scale_of("video") == 0.25
     assert ours(server).camera.describe().um_per_pixel is None

@@ -1,4 +1,4 @@
-"""What every frame is told of server v2: small, plain, and nothing of other people's."""
+"""What every frame is told of server v2: small, plain, nothing of other people's."""
 
 import json
 import uuid
