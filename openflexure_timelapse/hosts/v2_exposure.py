@@ -70,8 +70,8 @@ class Exposure:
     def lock(self, values: Optional[Mapping[str, Any]]) -> JsonDict:
         """Hold the present values, or the given ones; return them, JSON-able.
 
-        An exposure time that the user has set stays that. The mode goes off first and gains follow, since a gain that is set in another
-        mode is changed by the control at once.
+        An exposure time that the user has set stays. The mode goes off first and gains
+        follow, since the control at once changes a gain that is set in another mode.
         """
         sensor = self._sensor
         if sensor is None:

@@ -109,8 +109,8 @@ class V2Stage:
         """Return the first move: below the target where play must be taken up.
 
         An axis that stands where it came from below needs none upwards, and a long
-        way up takes up any play by itself. The mock has no play, and takes half a second
-        for each move: it goes there in one.
+        way up takes up any play by itself. The mock has no play, and takes half a
+        second for each move: it goes there in one.
         """
         if self._is_mock:
             return way

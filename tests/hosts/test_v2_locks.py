@@ -162,7 +162,7 @@ class HungCall:
 
 
 def test_the_camera_is_taken_before_the_stage_and_never_both_at_once() -> None:
-    """Each lock is taken by itself, in the server's order, and given back in reverse."""
+    """Each is taken by itself, in the server's order, and given back in reverse."""
     done: List[str] = []
 
     class Noted(StrictLock):  # type: ignore[misc]

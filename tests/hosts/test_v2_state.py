@@ -84,7 +84,7 @@ def test_a_lens_shading_table_is_left_out(table: Any) -> None:
 
 
 def test_numbers_of_all_kinds_become_plain() -> None:
-    """Fractions, numpy's numbers, UUIDs and tuples are what the server's settings have."""
+    """The server's settings have fractions, numpy's numbers, UUIDs and tuples."""
     number = uuid.uuid4()
     state = told(
         gain=Fraction(3, 2),
