@@ -29,7 +29,6 @@ PLAN: Dict[str, Any] = {
     "catch_up_slots": 1000,
     "movie": {"format": "mp4"},
 }
-ENDED_BY_CTRL_C = {"simulate": 0, "like_real": 0}
 
 Seen = Set[Tuple[int, str]]
 
@@ -144,7 +143,7 @@ def check_that_it_is_whole(process: Process, run: str, before: Seen) -> Dict[int
     assert before <= listed(process, run)
     folder = process.data / run
     assert verify(folder).ok
-    assert list(folder.rglob("*.part")) == []
+    assert list((folder / "frames").rglob("*.part")) == []
     files = process.visitor.get(f"runs/{run}/files")["files"]
     assert [each["name"] for each in files if each["name"].startswith("movies/")] == [
         "movies/here.mp4"
@@ -190,11 +189,16 @@ def test_a_server_killed_again_and_again(tmp_path: Path) -> None:
     check_that_it_goes_on(tmp_path, run, before)
 
 
-def test_a_server_killed_during_the_movie_makes_it_again(tmp_path: Path) -> None:
-    """The run has ended; what is left to do is the movie."""
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_server_killed_during_the_movie_makes_it_again(
+    tmp_path: Path, done: int
+) -> None:
+    """The run has ended; what is left to do is the movie, begun or not."""
     with serving(tmp_path) as process:
         run = process.visitor.post("start", PLAN)["run"]
-        process.visitor.until("jobs", lambda told: told["jobs"])
+        process.visitor.until(
+            "jobs", lambda told: told["jobs"] and told["jobs"][0]["done"] >= done
+        )
         before = listed(process, run)
         process.end(signal.SIGKILL)
     assert len(before) == SLOTS
