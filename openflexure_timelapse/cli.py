@@ -26,6 +26,7 @@ from openflexure_timelapse.console.printing import (
     outcome_words,
     reason_lines,
 )
+from openflexure_timelapse.console.simulate import check_scene, serve_simulated
 from openflexure_timelapse.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -99,14 +100,9 @@ def _simulated_service(
 
     A run that is resumed goes on in the same world, in which time has passed.
     """
-    from hardware_sim.scenes import SCENES  # noqa: PLC0415 (only for commands that simulate)
-    from hardware_sim.session import simulate  # noqa: PLC0415 (as above)
+    from hardware_sim.session import simulate  # noqa: PLC0415 (only to simulate)
 
-    for name in scene.split("+"):
-        if name not in SCENES:
-            told = f"There is no scene {name!r}; the scenes are {', '.join(SCENES)}, "
-            raise InvalidRequestError(told + "and they may be joined with +.")
-
+    check_scene(scene)
     microscope, clock = simulate(
         scene=scene, seed=seed, speed=speed, inner=RealClock(), data_folder=data_folder
     )
@@ -156,6 +152,12 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
         service.close()
         raise
     return _finish_recording(service, run_id, printer)
+
+
+def _simulate(options: argparse.Namespace, printer: Printer) -> int:
+    """Serve a simulated microscope, for browsers and scripts."""
+    serve_simulated(options, printer)
+    return 0
 
 
 def _finish_recording(
@@ -368,6 +370,7 @@ def _library_of(path: Path) -> "tuple[Library, str]":
 COMMANDS = Commands(
     demo=_demo,
     record=_record,
+    simulate=_simulate,
     plan_check=_plan_check,
     plan_convert=_plan_convert,
     runs=_runs,

@@ -32,6 +32,7 @@ class Commands:
 
     demo: Command
     record: Command
+    simulate: Command
     plan_check: Command
     plan_convert: Command
     runs: Command
@@ -62,6 +63,7 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     demo = _add(names, "demo", commands.demo)
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
     _add_record(_add(names, "record", commands.record))
+    _add_simulate(_add(names, "simulate", commands.simulate))
     _add_plan(names.add_parser("plan", help="Check and convert plans."), commands)
     runs = _add(names, "runs", commands.runs)
     runs.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
@@ -107,6 +109,29 @@ def _add_record(record: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_simulate(simulate: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``simulate``."""
+    simulate.add_argument("--api", choices=["v2"], required=True, help="of the server")
+    simulate.add_argument("--scene", default="algae_growth+pond", help="what is seen")
+    simulate.add_argument("--seed", type=int, default=1, help="another is another day")
+    simulate.add_argument("--host", default="127.0.0.1", help="where to listen")
+    simulate.add_argument("--port", type=int, default=5000, metavar="N")
+    simulate.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("simulated"),
+        metavar="DIR",
+        help="for settings and pictures",
+    )
+    simulate.add_argument(
+        "--speed",
+        type=_factor,
+        default=1.0,
+        metavar="N",
+        help="simulated seconds per second",
+    )
+
+
 def _add_plan(plan: argparse.ArgumentParser, commands: Commands) -> None:
     """Add the commands below ``plan``."""
     names = plan.add_subparsers(metavar="ACTION")
@@ -139,13 +164,16 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
 
 def _speed(text: str) -> Optional[float]:
     """Read ``--speed``: a factor, or ``max`` for a clock that jumps."""
-    if text == "max":
-        return None
+    return None if text == "max" else _factor(text, "neither max nor")
+
+
+def _factor(text: str, told: str = "not") -> float:
+    """Read how many times faster the clock runs."""
     try:
         speed = float(text)
     except ValueError:
         speed = 0.0
     if not 0 < speed <= FASTEST:
-        message = f"{text!r} is neither max nor a number above 0 and at most 1000000"
+        message = f"{text!r} is {told} a number above 0 and at most 1000000"
         raise argparse.ArgumentTypeError(message)
     return speed

@@ -1,8 +1,11 @@
 """The simulated server v2: what a script and an extension meet, and their traps."""
 
 import io
+import itertools
 import json
 import struct
+import subprocess
+import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -541,3 +544,21 @@ def test_a_browser_sees_the_live_view(server: SimulatedServer) -> None:
     finally:
         server.microscope.camera.close()
         running.close()
+
+
+def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
+    """`simulate` tells its URL, answers, and ends with code 0 on SIGTERM."""
+    command = [sys.executable, "-m", "openflexure_timelapse", "simulate"]
+    options = ["--api", "v2", "--scene", "empty", "--port", "0", "--json"]
+    with subprocess.Popen(
+        [*command, *options, "--folder", str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        output = process.stdout or io.BytesIO()
+        lines = itertools.takewhile(lambda line: line != b"}\n", output)
+        told = json.loads(b"".join(lines) + b"}")
+        url = f"{told['url']}{API}/instrument/configuration"
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310
+            assert json.load(answer)["camera"]["type"] == "PiCameraStreamer"
+        process.terminate()
+        assert process.wait() == 0
+    assert (tmp_path / "openflexure/settings/microscope_settings.json").is_file()

@@ -112,6 +112,26 @@ def test_a_long_id_leaves_room_for_the_rest(
     assert told[3].replace(" ", "") == "3captured"
 
 
+def test_a_simulated_server_tells_what_it_needs(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the server's library there is one sentence that says how to have it."""
+    monkeypatch.setitem(sys.modules, "labthings", None)
+    for name in [name for name in sys.modules if name.startswith("hardware_sim.v2_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("hardware_sim.v2_server", raising=False)
+    command = ("simulate", "--api", "v2", "--folder", str(tmp_path / "new"))
+    code, _, told = called(capsys, *command)
+    assert (code, is_one_sentence(told)) == (1, True)
+    assert "openflexure-timelapse[server-v2]" in told
+    code, _, told = called(capsys, *command, "--scene", "moon")
+    assert (code, is_one_sentence(told)) == (2, True)
+    assert called(capsys, *command, "--speed", "max")[0] == 2
+    assert not (tmp_path / "new").exists()
+
+
 OUTPUT = """
 import sys
 from openflexure_timelapse.cli import main
