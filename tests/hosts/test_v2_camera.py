@@ -328,7 +328,7 @@ def test_exposure_control_comes_back_exactly(
     before = [getattr(sensor, name) for name in names]
     saved = json.loads(json.dumps(camera.exposure()))
     held = [sensor.analog_gain, sensor.awb_gains] if "awb_gains" in saved else None
-    camera.lock_exposure()
+    camera.lock_exposure({**camera.lock_exposure(), "analogue_gain": 4.0})
     assert (sensor.exposure_mode, sensor.awb_mode) == ("off", "off")
     assert sensor.shutter_speed
     camera.restore_exposure(saved)
