@@ -111,6 +111,19 @@ def test_the_focus_is_found(server: SimulatedServer) -> None:
     microscope.release()
 
 
+def test_after_a_sweep_the_approach_of_z_is_unknown(server: SimulatedServer) -> None:
+    """Also where the sweep happens to end at the very place it began at."""
+    theirs = server.microscope
+    extension = SimpleNamespace(fast_autofocus=lambda microscope, dz: told())  # noqa: ARG005
+    microscope = ours(server, extension)
+    microscope.stage.move_to(StagePosition(0, 0, 200))
+    made = theirs.sim.stage._moved_ns
+    assert microscope.focuser is not None
+    microscope.focuser.sweep(1000)
+    microscope.stage.move_to(StagePosition(0, 0, 200))
+    assert theirs.sim.stage._moved_ns > made
+
+
 def test_an_odd_range_is_made_even(server: SimulatedServer) -> None:
     """The extension moves by half of it, and a half step is dropped by the board."""
     asked: List[Any] = []
