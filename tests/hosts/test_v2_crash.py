@@ -244,25 +244,27 @@ def test_sigterm_of_the_simulated_server_is_a_clean_end(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------- two servers
 
 
-def test_a_second_server_leaves_the_run_alone_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["simulate", "like_real"])
+def test_a_second_server_leaves_the_run_alone_and_says_so(
+    tmp_path: Path, kind: str
+) -> None:
     """It starts and answers; when the first has gone, it can be told to go on."""
     endless = {**PLAN, "frames": None, "movie": None}
-    with serving(tmp_path) as first, serving(tmp_path, "like_real") as second:
+    with contextlib.ExitStack() as servers:
+        first = servers.enter_context(serving(tmp_path))
         run = first.visitor.post("start", endless)["run"]
         before = seen_frames(first, run, 1)
-        assert second.visitor.get("status")["phase"] == "idle"
-        refused = second.visitor.ask("POST", "start", {**endless, "name": "second"})
-        assert refused.code == 409
-        assert "Another program records" in refused.json["message"]
-        with serving(tmp_path, "like_real") as third:
-            told = third.visitor.until("status", lambda told: told["warnings"])
-            assert told["phase"] == "idle"
-            assert any("Another program" in each for each in told["warnings"])
+        second = servers.enter_context(serving(tmp_path, kind))
+        told = second.visitor.until("status", lambda told: told["warnings"])
+        assert (told["phase"], told["run_id"]) == ("idle", None)
+        assert any("Another program records" in each for each in told["warnings"])
+        assert second.visitor.ask("POST", "start", endless).code == 409
+        before |= seen_frames(first, run, len(before) + 1)
         first.end(signal.SIGKILL)
-        before |= listed(second, run)
         assert second.visitor.post("resume")["run_id"] == run
-        before = seen_frames(second, run, len(before) + 1)
+        before |= seen_frames(second, run, len(before) + 1)
         second.visitor.post("stop")
-        assert second.visitor.wait_for("ended")["end_reason"] == "stopped"
+        status = second.visitor.wait_for("ended")
+        assert (status["end_reason"], status["warnings"]) == ("stopped", [])
         assert before <= listed(second, run)
         assert verify(second.data / run).ok

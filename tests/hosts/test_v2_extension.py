@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
-from v2_rig import API, JSON, OURS, PLAN, Rig, captured, first_frames, started
+from v2_rig import JSON, OURS, PLAN, Rig, captured, first_frames, started
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.todo import runs_to_do
