@@ -143,7 +143,7 @@ def check_that_it_is_whole(process: Process, run: str, before: Seen) -> Dict[int
     assert before <= listed(process, run)
     folder = process.data / run
     assert verify(folder).ok
-    assert list((folder / "frames").rglob("*.part")) == []
+    assert list(folder.rglob("*.part")) == []
     files = process.visitor.get(f"runs/{run}/files")["files"]
     assert [each["name"] for each in files if each["name"].startswith("movies/")] == [
         "movies/here.mp4"
