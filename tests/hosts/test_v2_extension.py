@@ -348,6 +348,16 @@ def test_the_tab_never_raises(rig: Rig) -> None:
     assert "Delete it" in answer.json["message"]
 
 
+def test_broken_preferences_are_told_and_stop_no_run(rig: Rig) -> None:
+    """The status says what is wrong; a run needs none of them."""
+    folder = rig.extension.verbs.service.library._data_folder
+    (folder / "preferences.json").write_text('{"um_per_pixel": "wide"}')
+    assert any("Delete it" in told for told in rig.visitor.get("status")["warnings"])
+    told = rig.visitor.post("start", {**PLAN, "frames": 1})
+    assert "not remembered" in told["warnings"][0]
+    assert captured(rig.visitor.wait_for("ended")) == 1
+
+
 # --------------------------------------------------------------- restarts and stand-ins
 
 
