@@ -308,12 +308,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         try:
-            for part in (
-                starts(server),
-                live_view(server, chosen.rounds, chosen.seconds),
-                status_cost(server, chosen.rounds, chosen.seconds),
-            ):
-                print("\n".join(part) + "\n", flush=True)
+            print("\n".join(starts(server)) + "\n", flush=True)
+            for measure in (live_view, status_cost):
+                rows = measure(server, chosen.rounds, chosen.seconds)
+                print("\n".join(rows) + "\n", flush=True)
         finally:
             server.close()
     told = f"{before[1]:.1f} before, {os.getloadavg()[1]:.1f} at the end"

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import pytest
 from script import PATIENCE_S, POLL_S, Visitor
-from v2_rig import OURS
+from v2_rig import API, OURS
 
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.store.verify import verify
@@ -61,7 +62,8 @@ class Process:
             line = self._popen.stdout.readline()
             assert line, Path(self._log.name).read_text("utf-8")
             told += line
-        self.visitor = Visitor(json.loads(told)["url"] + OURS)
+        self.url = json.loads(told)["url"]
+        self.visitor = Visitor(self.url + OURS)
 
     def end(self, number: int) -> int:
         """Send a signal and return how the process ended."""
@@ -229,6 +231,29 @@ def test_ctrl_c_leaves_the_run_in_good_order(tmp_path: Path, kind: str) -> None:
         assert "Traceback" not in process.log()
     found = check_that_it_goes_on(tmp_path, run, before, kind)
     assert "failed" not in found.values()
+
+
+def test_ctrl_c_while_somebody_looks_at_the_live_view(tmp_path: Path) -> None:
+    """A stream without end is cut, and nothing waits for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        stream = f"{process.url}{API}/streams/mjpeg"
+        with urllib.request.urlopen(stream) as view:  # noqa: S310 - http only
+            assert view.read(7) == b"--frame"
+            before = seen_frames(process, run, 1)
+            assert process.end(signal.SIGINT) == 0
+    found = check_that_it_goes_on(tmp_path, run, before, "like_real")
+    assert "failed" not in found.values()
+
+
+def test_ctrl_c_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) -> None:
+    """The movie is given up, not the wish for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        process.visitor.until("jobs", lambda told: told["jobs"])
+        before = listed(process, run)
+        assert process.end(signal.SIGINT) == 0
+    check_that_it_goes_on(tmp_path, run, before, "like_real")
 
 
 def test_sigterm_of_the_simulated_server_is_a_clean_end(tmp_path: Path) -> None:
