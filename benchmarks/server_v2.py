@@ -112,7 +112,7 @@ def milliseconds(act: Callable[[], Any]) -> float:
 
 
 def starts(server: Server) -> List[str]:
-    """Measure how soon a start answers, each between two answers of the server's own."""
+    """Measure how soon a start answers, in turn with an answer of the server's own."""
     ours: List[float] = []
     theirs: List[float] = []
     plan = {**PLAN, "interval_s": 5, "camera_mode": "video"}
@@ -245,7 +245,7 @@ def polling(server: Server, clients: int) -> Iterator[List[int]]:
 
 
 def load(server: Server, seconds: float, clients: int) -> Tuple[float, float]:
-    """Return the per cent of a core that the server uses, and status requests a second."""
+    """Return how much of a core the server uses, in per cent, and requests a second."""
     with polling(server, clients) as asked:
         before, first, began_s = server.cpu_s(), sum(asked), time.perf_counter()
         time.sleep(seconds)
@@ -280,11 +280,9 @@ def polled(server: Server, rounds: int, seconds: float) -> List[List[float]]:
 
 def status_cost(server: Server, rounds: int, seconds: float) -> List[str]:
     """Measure the cost of status polling, idle and during a run."""
-    rows = [
-        "| server | % of a core | with 5 pollers | more, by round | status/s | "
-        "CPU ms a status | so of a core at 5/s |",
-        "|---|--:|--:|---|--:|--:|--:|",
-    ]
+    heads = ["server", "% of a core", f"with {POLLERS} pollers", "more, by round"]
+    heads += ["status/s", "CPU ms a status", f"so of a core at {POLLERS}/s"]
+    rows = [f"| {' | '.join(heads)} |", "|---|--:|--:|---|--:|--:|--:|"]
     for what in ("idle", "run of 1 frame/s"):
         with contextlib.ExitStack() as run:
             if what != "idle":
@@ -310,16 +308,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         try:
-            for part in (
-                starts(server),
-                live_view(server, chosen.rounds, chosen.seconds),
-                status_cost(server, chosen.rounds, chosen.seconds),
-            ):
-                print("\n".join(part) + "\n", flush=True)
+            print("\n".join(starts(server)) + "\n", flush=True)
+            for measure in (live_view, status_cost):
+                rows = measure(server, chosen.rounds, chosen.seconds)
+                print("\n".join(rows) + "\n", flush=True)
         finally:
             server.close()
-    loads = [f"{before[1]:.1f} before, {os.getloadavg()[1]:.1f} after"]
-    print(f"Python {platform.python_version()}, load of the machine {loads[0]}")
+    told = f"{before[1]:.1f} before, {os.getloadavg()[1]:.1f} at the end"
+    print(f"Python {platform.python_version()}, load of the machine {told}")
     return 0
 
 

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Set, Tuple
 
 import pytest
 from script import PATIENCE_S, POLL_S, Visitor
-from v2_rig import OURS
+from v2_rig import API, OURS
 
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.store.verify import verify
@@ -61,7 +62,8 @@ class Process:
             line = self._popen.stdout.readline()
             assert line, Path(self._log.name).read_text("utf-8")
             told += line
-        self.visitor = Visitor(json.loads(told)["url"] + OURS)
+        self.url = json.loads(told)["url"]
+        self.visitor = Visitor(self.url + OURS)
 
     def end(self, number: int) -> int:
         """Send a signal and return how the process ended."""
@@ -143,7 +145,7 @@ def check_that_it_is_whole(process: Process, run: str, before: Seen) -> Dict[int
     assert before <= listed(process, run)
     folder = process.data / run
     assert verify(folder).ok
-    assert list((folder / "frames").rglob("*.part")) == []
+    assert list(folder.rglob("*.part")) == []
     files = process.visitor.get(f"runs/{run}/files")["files"]
     assert [each["name"] for each in files if each["name"].startswith("movies/")] == [
         "movies/here.mp4"
@@ -231,6 +233,29 @@ def test_ctrl_c_leaves_the_run_in_good_order(tmp_path: Path, kind: str) -> None:
     assert "failed" not in found.values()
 
 
+def test_ctrl_c_while_somebody_looks_at_the_live_view(tmp_path: Path) -> None:
+    """A stream without end is cut, and nothing waits for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        stream = f"{process.url}{API}/streams/mjpeg"
+        with urllib.request.urlopen(stream) as view:  # noqa: S310 - http only
+            assert view.read(7) == b"--frame"
+            before = seen_frames(process, run, 1)
+            assert process.end(signal.SIGINT) == 0
+    found = check_that_it_goes_on(tmp_path, run, before, "like_real")
+    assert "failed" not in found.values()
+
+
+def test_ctrl_c_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) -> None:
+    """The movie is given up, not the wish for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        process.visitor.until("jobs", lambda told: told["jobs"])
+        before = listed(process, run)
+        assert process.end(signal.SIGINT) == 0
+    check_that_it_goes_on(tmp_path, run, before, "like_real")
+
+
 def test_sigterm_of_the_simulated_server_is_a_clean_end(tmp_path: Path) -> None:
     """It is our own program, and takes the signal as Ctrl-C."""
     with serving(tmp_path) as process:
@@ -244,25 +269,27 @@ def test_sigterm_of_the_simulated_server_is_a_clean_end(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------- two servers
 
 
-def test_a_second_server_leaves_the_run_alone_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["simulate", "like_real"])
+def test_a_second_server_leaves_the_run_alone_and_says_so(
+    tmp_path: Path, kind: str
+) -> None:
     """It starts and answers; when the first has gone, it can be told to go on."""
     endless = {**PLAN, "frames": None, "movie": None}
-    with serving(tmp_path) as first, serving(tmp_path, "like_real") as second:
+    with contextlib.ExitStack() as servers:
+        first = servers.enter_context(serving(tmp_path))
         run = first.visitor.post("start", endless)["run"]
         before = seen_frames(first, run, 1)
-        assert second.visitor.get("status")["phase"] == "idle"
-        refused = second.visitor.ask("POST", "start", {**endless, "name": "second"})
-        assert refused.code == 409
-        assert "Another program records" in refused.json["message"]
-        with serving(tmp_path, "like_real") as third:
-            told = third.visitor.until("status", lambda told: told["warnings"])
-            assert told["phase"] == "idle"
-            assert any("Another program" in each for each in told["warnings"])
+        second = servers.enter_context(serving(tmp_path, kind))
+        told = second.visitor.until("status", lambda told: told["warnings"])
+        assert (told["phase"], told["run_id"]) == ("idle", None)
+        assert any("Another program records" in each for each in told["warnings"])
+        assert second.visitor.ask("POST", "start", endless).code == 409
+        before |= seen_frames(first, run, len(before) + 1)
         first.end(signal.SIGKILL)
-        before |= listed(second, run)
         assert second.visitor.post("resume")["run_id"] == run
-        before = seen_frames(second, run, len(before) + 1)
+        before |= seen_frames(second, run, len(before) + 1)
         second.visitor.post("stop")
-        assert second.visitor.wait_for("ended")["end_reason"] == "stopped"
+        status = second.visitor.wait_for("ended")
+        assert (status["end_reason"], status["warnings"]) == ("stopped", [])
         assert before <= listed(second, run)
         assert verify(second.data / run).ok
