@@ -96,7 +96,7 @@ class Follower:
     def _run(self) -> None:
         """Start the run and look at it until it has ended."""
         service = self._verbs.service
-        run_id = service.start(tidied(Plan, self._asked.document()))["run"]
+        run_id = self._verbs.start(tidied(Plan, self._asked.document()))["run"]
         self._data({"run": run_id})
         stopped = False
         while True:

@@ -79,6 +79,16 @@ class PreferenceFile:
             told = f"{exc} Delete it to begin anew."
             raise StorageError(told) from exc
 
+    def scale(self) -> Optional[float]:
+        """Return the micrometres per pixel; None also when the file is damaged.
+
+        No run may end over it; the status tells of the damage.
+        """
+        try:
+            return self.read().um_per_pixel
+        except StorageError:
+            return None
+
     def change(self, changes: Mapping[str, Any]) -> Dict[str, Any]:
         """Change some preferences and return all of them.
 

@@ -4,24 +4,29 @@ A server turns each row into its own kind of view. A handler takes the verbs and
 was asked; it returns JSON-able data or the path of a file, and raises our errors.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Tuple, Union
 
-from openflexure_timelapse.errors import NotFoundError, StorageError
+from openflexure_timelapse.errors import NotFoundError, TimelapseError
 from openflexure_timelapse.hosts.forms import plan_of_form, tidied
-from openflexure_timelapse.hosts.requests import Asked
+from openflexure_timelapse.hosts.requests import Asked, error_json
 from openflexure_timelapse.hosts.verbs import Verbs
-from openflexure_timelapse.plan import Plan, parse_plan
+from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.recipe import Recipe
 
-__all__ = ["ROUTES", "Handler", "Reply", "Route"]
+__all__ = ["ROUTES", "Handler", "Reply", "Route", "answered"]
+
+LOG = logging.getLogger(__name__)
 
 Reply = Union[Dict[str, Any], Path]
 Handler = Callable[[Verbs, Asked], Reply]
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGE = "index.html"
+OK = 200
+INTERNAL_ERROR = 500
 
 
 @dataclass(frozen=True)
@@ -69,23 +74,12 @@ def _estimate(verbs: Verbs, asked: Asked) -> Reply:
 
 def _start(verbs: Verbs, asked: Asked) -> Reply:
     """Start a run of a plan."""
-    return _started(verbs, tidied(Plan, asked.document()))
+    return verbs.start(tidied(Plan, asked.document()))
 
 
 def _start_form(verbs: Verbs, asked: Asked) -> Reply:
     """Start a run as the short form asks for it."""
-    return _started(verbs, plan_of_form(asked.document()))
-
-
-def _started(verbs: Verbs, plan: Mapping[str, Any]) -> Reply:
-    """Start a run and remember its plan for the next visit."""
-    service = verbs.service
-    told: Dict[str, Any] = {**service.start(plan), "warnings": []}
-    try:
-        service.preferences.remember(parse_plan(plan))
-    except StorageError as exc:
-        told["warnings"] = [f"The plan is not remembered for next time: {exc}"]
-    return told
+    return verbs.start(plan_of_form(asked.document()))
 
 
 def _pause(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
@@ -214,3 +208,24 @@ ROUTES: Tuple[Route, ...] = (
     Route("page", "page/", {"GET": _page}),
     Route("page_file", "page/<name>", {"GET": _page}),
 )
+
+
+def answered(handler: Handler, verbs: Verbs, asked: Asked) -> Tuple[int, Reply]:
+    """Return the HTTP status and what is answered, also for an error.
+
+    Parameters
+    ----------
+    handler : callable
+        Of a route.
+    verbs : Verbs
+        Of this server.
+    asked : Asked
+        The request.
+    """
+    try:
+        return OK, handler(verbs, asked)
+    except TimelapseError as exc:
+        return exc.http_status, error_json(exc, exc.http_status)
+    except Exception as exc:
+        LOG.exception("A request to the time-lapse failed.")
+        return INTERNAL_ERROR, error_json(exc, INTERNAL_ERROR)

@@ -16,12 +16,12 @@ from labthings.views import ActionView, View
 from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 
 from openflexure_timelapse import __version__
-from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
+from openflexure_timelapse.errors import HardwareError, TimelapseError
 from openflexure_timelapse.hosts.farewell import before_exit
 from openflexure_timelapse.hosts.follower import Follower
 from openflexure_timelapse.hosts.forms import start_form
-from openflexure_timelapse.hosts.requests import Asked, error_json, json_bytes
-from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route
+from openflexure_timelapse.hosts.requests import Asked, json_bytes
+from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.v2_microscope import V2Microscope
@@ -39,7 +39,6 @@ MICROSCOPE = "org.openflexure.microscope"
 AUTOFOCUS = "org.openflexure.autofocus"
 ADDRESS = f"/api/v2/extensions/{NAME}"
 DATA = "timelapse"
-INTERNAL_ERROR = 500
 STOP_S = 20
 
 
@@ -91,10 +90,7 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
         clock = getattr(self._microscope, "clock", None) or RealClock()
 
         def um_per_pixel() -> Optional[float]:
-            try:
-                return service.preferences.read().um_per_pixel
-            except StorageError:  # the status tells it, and no run may end over it
-                return None
+            return service.preferences.scale()
 
         microscope = V2Microscope(
             self._microscope,
@@ -139,16 +135,8 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
         """
         self.meet()
         asked = Asked(path, request.args.to_dict(), request.get_data(cache=False))
-        try:
-            reply = handler(self.verbs, asked)
-        except TimelapseError as exc:
-            return _json(error_json(exc, exc.http_status), exc.http_status)
-        except HTTPException:
-            raise
-        except Exception as exc:
-            LOG.exception("%s %s failed.", request.method, request.path)
-            return _json(error_json(exc, INTERNAL_ERROR), INTERNAL_ERROR)
-        return _file(reply) if isinstance(reply, Path) else _json(reply, 200)
+        status, reply = answered(handler, self.verbs, asked)
+        return _file(reply) if isinstance(reply, Path) else _json(reply, status)
 
     def meet(self) -> None:
         """Remember the labthing that serves us, which only a request tells."""

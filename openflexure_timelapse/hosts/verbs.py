@@ -8,7 +8,7 @@ server keeps its captures, which a user may move while the server runs.
 import logging
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 from openflexure_timelapse.errors import (
     HardwareError,
@@ -17,6 +17,7 @@ from openflexure_timelapse.errors import (
     WrongPhaseError,
 )
 from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.plan import parse_plan
 
 __all__ = ["Verbs"]
 
@@ -108,6 +109,22 @@ class Verbs:
             found.append(str(exc))
         with self._lock:
             return [*found, self._trouble] if self._trouble else found
+
+    def start(self, plan: Mapping[str, Any]) -> Dict[str, Any]:
+        """Start a run and remember its plan for the next visit.
+
+        Raises
+        ------
+        TimelapseError
+            As `Service.start` does.
+        """
+        service = self.service
+        told: Dict[str, Any] = {**service.start(plan), "warnings": []}
+        try:
+            service.preferences.remember(parse_plan(plan))
+        except StorageError as exc:
+            told["warnings"] = [f"The plan is not remembered for next time: {exc}"]
+        return told
 
     def resume(self) -> Dict[str, Any]:
         """Go on with the paused run, or with one that was interrupted.

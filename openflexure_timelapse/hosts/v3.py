@@ -1,0 +1,356 @@
+"""The Thing of OpenFlexure Microscope server v3: the verbs as endpoints and actions.
+
+The only module that knows labthings-fastapi. It runs under OpenFlexure's server and
+under a plain ``labthings-server``; which Things it works with is found by their names,
+and one that is missing is told by the status instead of stopping the server.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import labthings_fastapi as lt
+from fastapi import Depends, Request, Response
+from fastapi.responses import FileResponse
+from labthings_fastapi.exceptions import InvocationError
+from typing_extensions import Self
+
+from openflexure_timelapse.errors import HardwareError, TimelapseError
+from openflexure_timelapse.hosts.requests import Asked, json_bytes
+from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
+from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.hosts.v3_microscope import V3Microscope
+from openflexure_timelapse.hosts.verbs import Verbs
+from openflexure_timelapse.run_state import Phase
+from openflexure_timelapse.store.disk import RealDisk
+
+try:
+    from openflexure_microscope_server.things import OFMThing as _Host
+except ImportError:  # a plain labthings-server
+    _Host = lt.Thing
+
+__all__ = ["TimelapseThing"]
+
+LOOK_S = 0.5
+NOT_MODIFIED = 304
+CLOSE_S = 10.0
+ENDED = ("idle", "unavailable", Phase.ENDED.value)
+
+
+async def _body_of(request: Request) -> bytes:
+    """Return the body of a request."""
+    return await request.body()
+
+
+def _endpoint(route: Route, method: str, handler: Handler) -> Any:
+    """Return the descriptor of one address and method."""
+
+    def answer(
+        self: Any, request: Request, body: bytes = Depends(_body_of)
+    ) -> Response:
+        return self.answer(handler, request, body)
+
+    answer.__doc__ = handler.__doc__
+    answer.__name__ = f"{route.name}_{method.lower()}"
+    path = route.rule.replace("<path:name>", "{name:path}")
+    path = path.replace("<", "{").replace(">", "}")
+    told = {"operation_id": answer.__name__, "response_class": Response}
+    return lt.endpoint(method.lower(), path, **told)(answer)
+
+
+def _endpoints() -> Iterator[tuple[str, Any]]:
+    """Yield an endpoint for each row and method of the table."""
+    for route in ROUTES:
+        for method, handler in route.handlers.items():
+            yield (
+                f"verb_{route.name}_{method.lower()}",
+                _endpoint(route, method, handler),
+            )
+
+
+Endpoints = type("Endpoints", (), dict(_endpoints()))
+"""The verbs over HTTP. Their addresses are those under server v2."""
+
+
+class TimelapseThing(Endpoints, _Host):
+    """Time-lapse: exact times, safe frames, honest movies.
+
+    Parameters
+    ----------
+    thing_server_interface
+        The server's.
+    camera, stage, autofocus, illumination : str
+        Names of the Things to work with; where a slot of the same name is configured,
+        that counts.
+    data_folder : str, optional
+        Where the runs are kept; None for the server's own place for this Thing.
+    """
+
+    _class_settings = {"validate_properties_on_set": True}
+
+    camera: lt.Thing | None = lt.thing_slot(None)
+    stage: lt.Thing | None = lt.thing_slot(None)
+    autofocus: lt.Thing | None = lt.thing_slot(None)
+    illumination: lt.Thing | None = lt.thing_slot(None)
+    neighbours: Mapping[str, lt.Thing] = lt.thing_slot(...)
+
+    phase: str = lt.property(default="idle", readonly=True, use_global_lock=False)
+    """Where the run is in its life; observable."""
+
+    progress: float = lt.property(default=0.0, readonly=True, use_global_lock=False)
+    """The part of the run that is done, 0 to 1; observable."""
+
+    def __init__(  # noqa: PLR0913 (names of Things, each with a default)
+        self,
+        thing_server_interface: lt.ThingServerInterface,
+        *,
+        camera: str = "camera",
+        stage: str = "stage",
+        autofocus: str = "autofocus",
+        illumination: str = "illumination",
+        data_folder: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(thing_server_interface, **kwargs)
+        self._names = {
+            "camera": camera,
+            "stage": stage,
+            "autofocus": autofocus,
+            "illumination": illumination,
+        }
+        self._given_folder = data_folder
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
+        self.verbs = Verbs(self._data_folder, self._make_service)
+
+    # -------------------------------------------------------------------------- life
+
+    def __enter__(self) -> Self:
+        """Go on, in the background, with what an earlier server left to do."""
+        enter = getattr(super(), "__enter__", None)
+        if enter is not None:
+            enter()
+        self._ended.clear()
+        self._watcher = threading.Thread(
+            target=self._watch, name="timelapse-watch", daemon=True
+        )
+        self._watcher.start()
+        self.verbs.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave a run under way to the next server."""
+        self._ended.set()
+        if self._watcher is not None:
+            self._watcher.join(CLOSE_S)
+        self.verbs.close()
+        leave = getattr(super(), "__exit__", None)
+        if leave is not None:
+            leave(kind, error, trace)
+
+    def _watch(self) -> None:
+        """Publish phase and progress when they change."""
+        while not self._ended.wait(LOOK_S):
+            told = self.verbs.status()
+            progress = _progress(told)
+            if told["phase"] != self.phase:
+                self.phase = told["phase"]
+            if progress != self.progress:
+                self.progress = progress
+
+    # ---------------------------------------------------------------- the microscope
+
+    def _thing(self, role: str) -> Any:
+        """Return the Thing for a role; None where there is none."""
+        slot = getattr(self, role)
+        return self.neighbours.get(self._names[role]) if slot is None else slot
+
+    def _required(self, role: str) -> Any:
+        """Return the Thing for a role.
+
+        Raises
+        ------
+        HardwareError
+            When the server has none.
+        """
+        found = self._thing(role)
+        if found is None:
+            name = self._names[role]
+            told = f"The server has no Thing {name!r} to be the {role}; give its name "
+            raise HardwareError(told + f"as {role!r} in the Thing's configuration.")
+        return found
+
+    def _data_folder(self) -> Path:
+        """Return where the runs are kept."""
+        if self._given_folder is not None:
+            return Path(self._given_folder).expanduser().absolute()
+        own = getattr(self, "data_dir", None)
+        if own is not None:
+            return Path(own)
+        config = self._thing_server_interface.application_config or {}
+        if "data_folder" in config:
+            return Path(config["data_folder"], self.name).absolute()
+        return Path(self._thing_server_interface.settings_folder, "data").absolute()
+
+    def _make_service(self, folder: Path) -> Service:
+        """Return the service for a data folder."""
+        camera = self._required("camera")
+        clock = getattr(camera, "clock", None) or RealClock()
+
+        def um_per_pixel() -> float | None:
+            return service.preferences.scale()
+
+        microscope = V3Microscope(
+            camera,
+            self._required("stage"),
+            clock,
+            autofocus=self._thing("autofocus"),
+            illumination=self._thing("illumination"),
+            global_lock=lambda: self._thing_server_interface.global_lock,
+            um_per_pixel=um_per_pixel,
+            make_path=getattr(self, "create_data_path", None),
+        )
+        service = Service(folder, microscope, clock, RealDisk())
+        return service
+
+    # --------------------------------------------------------------------- over HTTP
+
+    def answer(self, handler: Handler, request: Request, body: bytes) -> Response:
+        """Answer a request to one of the endpoints.
+
+        Parameters
+        ----------
+        handler : callable
+            Of the table of routes.
+        request : Request
+            FastAPI's.
+        body : bytes
+            Of the request.
+        """
+        path = {name: str(value) for name, value in request.path_params.items()}
+        asked = Asked(path, dict(request.query_params), body)
+        status, reply = answered(handler, self.verbs, asked)
+        if isinstance(reply, Path):
+            return _file(reply, request)
+        linked = {**reply, "links": {"self": {"href": str(request.url)}}}
+        return Response(json_bytes(linked), status, media_type="application/json")
+
+    # --------------------------------------------------------- things of the web of it
+
+    @lt.property
+    def timelapse_status(self) -> dict[str, Any]:
+        """How the run goes: the same as the verb ``status``."""
+        return self.verbs.status()
+
+    @lt.property(use_global_lock=False)
+    def default_plan(self) -> dict[str, Any]:
+        """What forms show before anything is typed; the last plan that was started."""
+        plan = self.verbs.service.preferences.read().plan
+        return {} if plan is None else plan.to_json()
+
+    @default_plan.setter
+    def _set_default_plan(self, plan: dict[str, Any]) -> None:
+        """Keep another one; an empty one for none."""
+        self.verbs.service.preferences.change({"plan": plan or None})
+
+    @property
+    def thing_state(self) -> Mapping[str, Any]:
+        """What the server writes into each picture: small, and never an error."""
+        told = self.verbs.status()
+        return {name: told.get(name) for name in ("run_id", "phase", "slot")}
+
+    @lt.action(use_global_lock=False)
+    def start_timelapse(self, plan: dict[str, Any]) -> dict[str, Any]:
+        """Start a time-lapse; the plan is that of the verb ``start``."""
+        return self._done(lambda: self.verbs.start(plan))
+
+    @lt.action(use_global_lock=False)
+    def pause_timelapse(self) -> dict[str, Any]:
+        """Pause the time-lapse."""
+        return self._done(lambda: self.verbs.service.pause())
+
+    @lt.action(use_global_lock=False)
+    def resume_timelapse(self) -> dict[str, Any]:
+        """Go on with the time-lapse."""
+        return self._done(self.verbs.resume)
+
+    @lt.action(use_global_lock=False)
+    def stop_timelapse(self) -> dict[str, Any]:
+        """End the time-lapse."""
+        return self._done(self.verbs.stop)
+
+    @lt.action(use_global_lock=False)
+    def render_movie(
+        self, run: str, recipe: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Make a movie of a run; cancelling this cancels the movie."""
+        service = self._done(lambda: self.verbs.service)
+        jobs = self._done(lambda: service.make_movie(run, recipe or {}))["jobs"]
+        try:
+            while True:
+                states = {job["job"]: job for job in service.jobs()["jobs"]}
+                jobs = [states.get(job["job"], job) for job in jobs]
+                if all(job["state"] not in ("queued", "running") for job in jobs):
+                    return {"jobs": jobs}
+                lt.cancellable_sleep(LOOK_S)
+        finally:
+            for job in jobs:
+                service.cancel_job(job["job"])  # an ended one stays as it is
+
+    @lt.action(use_global_lock=False)
+    def follow_timelapse(self) -> dict[str, Any]:
+        """Log what happens until the run has ended; cancelling this leaves the run."""
+        last: tuple[Any, ...] = ()
+        while True:
+            told = self.verbs.status()
+            now = (told.get("run_id"), told["phase"], told.get("slot"))
+            if now != last:
+                self.logger.info(_line(told))
+                last = now
+            if told["phase"] in ENDED:
+                return told
+            lt.cancellable_sleep(LOOK_S)
+
+    @staticmethod
+    def _done(verb: Callable[[], Any]) -> Any:
+        """Return what a verb returns; its errors as the server tells an action's."""
+        try:
+            return verb()
+        except TimelapseError as exc:
+            raise InvocationError(str(exc)) from exc
+
+
+def _progress(told: Mapping[str, Any]) -> float:
+    """Return the part of a run that is done, 0 to 1; 0 for one without an end."""
+    slots, counts = told.get("slots"), told.get("counts")
+    if not slots or not counts:
+        return 0.0
+    return round(sum(counts.values()) / slots, 4)
+
+
+def _line(told: Mapping[str, Any]) -> str:
+    """Return a line about a run for the log."""
+    counts = told.get("counts") or {}
+    done = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    ends = told.get("end_reason")
+    phase = told["phase"] if ends is None else f"{told['phase']} ({ends})"
+    return f"{told.get('name') or 'No run'}: {phase}, {done or 'nothing captured yet'}"
+
+
+def _file(path: Path, request: Request) -> Response:
+    """Return a file, whole or the range that was asked for."""
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    response = FileResponse(path, headers=headers, stat_result=os.stat(path))
+    if request.headers.get("if-none-match") == response.headers["etag"]:
+        kept = {"etag": response.headers["etag"], **headers}
+        return Response(status_code=NOT_MODIFIED, headers=kept)
+    return response
