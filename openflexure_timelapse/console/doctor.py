@@ -1,5 +1,6 @@
 """A check-up of this computer: what a time-lapse needs, and whether it is there."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -11,9 +12,15 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 from openflexure_timelapse import __version__
+from openflexure_timelapse.console.install import (
+    check_host,
+    extension_folders,
+    loader_state,
+)
 from openflexure_timelapse.console.printing import nice_bytes
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.manifest import load_manifest
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
 from openflexure_timelapse.store.disk import RealDisk, storage_error
 
