@@ -17,7 +17,7 @@ from rich.text import Text
 from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.arguments import Commands, parser
 from openflexure_timelapse.console.doctor import examine
-from openflexure_timelapse.console.install import extension_folder, install, uninstall
+from openflexure_timelapse.console.install import install_or_undo
 from openflexure_timelapse.console.plan_file import read_plan
 from openflexure_timelapse.console.printing import (
     Printer,
@@ -37,7 +37,6 @@ from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.todo import runs_to_do
-from openflexure_timelapse.manifest import load_manifest
 from openflexure_timelapse.plan import check_start, parse_plan
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store.disk import RealDisk
@@ -340,16 +339,7 @@ def _doctor(options: argparse.Namespace, printer: Printer) -> int:
 
 def _install(options: argparse.Namespace, printer: Printer) -> int:
     """Put the extension into a microscope's server, or take it out."""
-    folder = extension_folder(options.folder, os.environ)
-    if options.undo:
-        did = uninstall(folder)
-    else:
-        did = install(folder, load_manifest().hosts[options.api])
-    printer.result(did.to_json())
-    for line in did.lines():
-        printer.say(line)
-    for warning in did.warnings:
-        printer.say(warning, style="yellow")
+    install_or_undo(options, printer)
     return 0
 
 

@@ -6,37 +6,33 @@ The loader is imported by the server's Python, so the installer runs in that one
 refuses where the server would not find what it needs.
 """
 
-import importlib
+import contextlib
 import os
 import pwd
 import re
-import shlex
-import sys
+from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from openflexure_timelapse import __version__
+from openflexure_timelapse.console.host_check import INSTALL, check_host, this_python
+from openflexure_timelapse.console.printing import Printer
 from openflexure_timelapse.errors import ConflictError, NotFoundError, TimelapseError
-from openflexure_timelapse.manifest import HostEntry
+from openflexure_timelapse.manifest import HostEntry, load_manifest
 from openflexure_timelapse.store.disk import RealDisk, durable_file, storage_error
 
-try:
-    from importlib import metadata
-except ImportError:  # Python 3.7
-    import importlib_metadata as metadata  # type: ignore[no-redef,import-not-found]
-
 __all__ = [
+    "LOADER",
     "Installation",
-    "check_host",
     "extension_folder",
     "extension_folders",
     "install",
+    "install_or_undo",
     "is_ours",
     "loader_text",
     "server_roots",
     "uninstall",
-    "version_of",
 ]
 
 LOADER = "openflexure_timelapse_extension.py"
@@ -46,14 +42,7 @@ BELOW_ROOT = Path("extensions", "microscope_extensions")
 DEFAULTS = "defaults.py"
 LOADER_MODE = 0o644
 
-SERVER = "openflexure-microscope-server"
-LIBRARY = "labthings"
-SERVERS_PYTHON = (
-    "/var/openflexure/application/openflexure-microscope-server/.venv/bin/python"
-)
-COMMAND = "openflexure_timelapse install --api v2"
 LOADS_OURS = re.compile(rb"^\s*(?:from|import)\s+openflexure_timelapse\b", re.MULTILINE)
-RELEASE = re.compile(r"\d+(?:\.\d+)*")
 
 
 @dataclass(frozen=True)
@@ -100,6 +89,40 @@ class Installation:
         return [told[self.done], *after.get(self.done, [opened])]
 
 
+def install_or_undo(options: Namespace, printer: Printer) -> None:
+    """Install, or with ``--undo`` remove, and tell what was done.
+
+    Parameters
+    ----------
+    options : Namespace
+        Of the command ``install``.
+    printer : Printer
+        Told what was done and what to do next.
+
+    Raises
+    ------
+    TimelapseError
+        When it cannot be done; the folder is as it was.
+    """
+    if options.undo:
+        did = uninstall(_folder_to_undo(options.folder))
+    else:
+        folder = extension_folder(options.folder, os.environ)
+        did = install(folder, load_manifest().hosts[options.api])
+    printer.result(did.to_json())
+    for line in did.lines():
+        printer.say(line)
+    for warning in did.warnings:
+        printer.say(warning, style="yellow")
+
+
+def _folder_to_undo(given: Optional[Path]) -> Path:
+    """Return the folder that has a loader; where none has, the one it would go to."""
+    found = [] if given is not None else extension_folders(os.environ)
+    holding = [folder for folder in found if _is_file(folder / LOADER)]
+    return holding[0] if holding else extension_folder(given, os.environ)
+
+
 # ------------------------------------------------------------------------- the folders
 
 
@@ -117,10 +140,8 @@ def server_roots(environment: Mapping[str, str]) -> List[Path]:
     homes = [Path.home()]
     person = environment.get("SUDO_USER")
     if person:
-        try:
+        with contextlib.suppress(KeyError):  # a user whose directory service is away
             homes.insert(0, Path(pwd.getpwnam(person).pw_dir))
-        except KeyError:  # a user of another machine's directory, which is away
-            pass
     roots = [PREFERRED_ROOT, *(home / "openflexure" for home in homes)]
     return list(dict.fromkeys(roots))
 
@@ -167,7 +188,9 @@ def _folder_at(given: Path) -> Path:
     named = whole.name == BELOW_ROOT.name or _is_file(whole / DEFAULTS)
     if named and _is_folder(whole):
         return whole
-    told = f"{given} is neither a server's extension folder ({BELOW_ROOT.name}) nor the "
+    told = (
+        f"{given} is neither a server's extension folder ({BELOW_ROOT.name}) nor the "
+    )
     told += f"folder above {BELOW_ROOT}; start the server once, which makes it, "
     raise NotFoundError(told + "or give another --folder.")
 
@@ -186,93 +209,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-# -------------------------------------------------------------------- the surroundings
-
-
-def check_host(entry: HostEntry) -> Tuple[str, ...]:
-    """Return warnings about the Python that runs, which must be the server's own.
-
-    Parameters
-    ----------
-    entry : HostEntry
-        Of the manifest.
-
-    Raises
-    ------
-    TimelapseError
-        When the server would not load the extension.
-    """
-    if entry.status == "planned":
-        told = "The extension for this server is planned and not in version "
-        raise TimelapseError(f"{told}{__version__}; install a newer version.")
-    running = "{}.{}.{}".format(*sys.version_info)
-    if _release(running) < _release(entry.python):
-        told = f"Python {running} is too old, the server needs {entry.python}; "
-        raise TimelapseError(told + _with_servers_python())
-    _check_library(entry.minimum_versions[LIBRARY])
-    warnings = _check_server(entry.minimum_versions[SERVER])
-    _check_import(entry)
-    return warnings
-
-
-def version_of(package: str) -> Optional[str]:
-    """Return the version of an installed package; None where it is not installed."""
-    try:
-        return str(metadata.version(package))
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _release(version: str) -> Tuple[int, ...]:
-    """Return the numbers of a version or of a floor: ``>=2.10.1`` is (2, 10, 1)."""
-    found = RELEASE.search(version)
-    return tuple(int(part) for part in found.group().split(".")) if found else ()
-
-
-def _check_library(wanted: str) -> None:
-    """Refuse another labthings than the one that the adapter was made for."""
-    found = version_of(LIBRARY)
-    if found == wanted:
-        return
-    has = "no labthings" if found is None else f"labthings {found}"
-    told = f"This Python ({sys.executable}) has {has}, and the server's own has "
-    raise TimelapseError(f"{told}{wanted}; {_with_servers_python()}")
-
-
-def _check_server(floor: str) -> Tuple[str, ...]:
-    """Refuse a server that is too old; warn where there is none."""
-    found = version_of(SERVER)
-    if found is None:
-        told = f"This Python ({sys.executable}) has no {SERVER}: right for "
-        return (told + f"development, but on a microscope {_with_servers_python()}",)
-    if _release(found) < _release(floor):
-        told = f"{SERVER} {found} is older than {floor}, the oldest that is supported; "
-        raise TimelapseError(told + "upgrade the microscope, then install again.")
-    return ()
-
-
-def _check_import(entry: HostEntry) -> None:
-    """Load the extension here, as the server will: better told now than in its log."""
-    module, _, name = entry.entry_point.partition(":")
-    try:
-        getattr(importlib.import_module(module), name)
-    except Exception as exc:
-        told = f"The extension cannot be loaded by {sys.executable} "
-        told += f"({type(exc).__name__}: {exc}); install what is missing with: "
-        raise TimelapseError(told + _line("-m pip install openflexure-timelapse")) from exc
-
-
-def _with_servers_python() -> str:
-    """Return what to do when this Python is not the server's own."""
-    told = "run the installer with the server's own Python, for example: "
-    return f"{told}{SERVERS_PYTHON} -m {COMMAND}"
-
-
-def _line(words: str) -> str:
-    """Return a command for a shell that runs this Python."""
-    return f"{shlex.quote(sys.executable)} {words}"
 
 
 # -------------------------------------------------------------------------- the loader
@@ -346,7 +282,7 @@ def uninstall(folder: Path) -> Installation:
     try:
         RealDisk().remove(str(path))
     except TimelapseError as exc:
-        raise _unwritable(exc, f"{COMMAND} --undo") from exc
+        raise _unwritable(exc, f"{INSTALL} --undo") from exc
     return Installation("removed", path)
 
 
@@ -368,12 +304,14 @@ def _keep_foreign(path: Path) -> None:
 
 
 def _check_others(folder: Path) -> None:
-    """Refuse a second loader: of two extensions of one name the server does not start."""
+    """Refuse a second loader: with two extensions of a name no server starts."""
     others = [*sorted(folder.glob("*.py")), *sorted(folder.glob("*/__init__.py"))]
-    for other in others:
+    for other in filter(_is_file, others):
         if other.name != LOADER and LOADS_OURS.search(_content(other) or b""):
             told = f"{other} loads the time-lapse already, and with two of them the "
-            raise ConflictError(told + "server does not start; remove it, then try again.")
+            raise ConflictError(
+                told + "server does not start; remove it, then try again."
+            )
 
 
 def _write(path: Path, text: bytes) -> None:
@@ -386,12 +324,12 @@ def _write(path: Path, text: bytes) -> None:
                 os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
             stream.write(text)
     except TimelapseError as exc:
-        raise _unwritable(exc, COMMAND) from exc
+        raise _unwritable(exc, INSTALL) from exc
 
 
 def _unwritable(problem: TimelapseError, command: str) -> TimelapseError:
     """Return an error of the disk, with the way out that most often helps."""
     if os.geteuid() == 0:
         return problem
-    told = f"{problem} With sudo: sudo {_line(f'-m {command}')}"
+    told = f"{problem} With sudo: sudo {this_python(command)}"
     return type(problem)(told)
