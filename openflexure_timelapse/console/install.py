@@ -76,7 +76,7 @@ class Installation:
         again = "Restart the microscope's server (ofm restart)"
         told = {
             "installed": f"Installed: {self.path}",
-            "replaced": f"Replaced an older loader: {self.path}",
+            "replaced": f"Replaced the loader of another version: {self.path}",
             "unchanged": f"It was installed already, and is unchanged: {self.path}",
             "removed": f"Removed: {self.path}",
             "nothing": f"There is nothing to undo: {self.path} does not exist.",

@@ -28,7 +28,7 @@ LABTHINGS_EXTENSIONS = (Other,)
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an extension folder that has started once; without cached bytes in it."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # noqa: FBT003 (its signature)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     # labthings puts each file it loads under this name.
     monkeypatch.setitem(sys.modules, "extensions", sys)
     folder = tmp_path / "extensions" / "microscope_extensions"

@@ -1,9 +1,10 @@
-"""The installer for server v2: one file, written and removed, and nothing else touched."""
+"""The installer for server v2: one file comes and goes, and nothing else is touched."""
 
 import getpass
 import json
 import os
 import pwd
+import shutil
 import stat
 import sys
 import sysconfig
@@ -39,12 +40,22 @@ ENTRY = replace(
 FOREIGN = "print('my own extension')\n"
 
 
+def info_of(folder: Path, name: str) -> Path:
+    """Return where pip keeps what it knows of a package."""
+    return folder / f"{name.replace('-', '_')}-0.dist-info"
+
+
 def with_package(folder: Path, name: str, version: str) -> None:
     """Write what pip leaves of an installed package, or replace it."""
-    info = folder / f"{name.replace('-', '_')}-0.dist-info"
+    info = info_of(folder, name)
     info.mkdir(parents=True, exist_ok=True)
     text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     (info / "METADATA").write_text(text, encoding="utf-8")
+
+
+def without_package(folder: Path, name: str) -> None:
+    """Remove what `with_package` wrote."""
+    shutil.rmtree(str(info_of(folder, name)))
 
 
 @pytest.fixture(name="site")
@@ -234,18 +245,16 @@ def test_the_loader_is_python_that_explains_itself() -> None:
     assert max(map(len, text.splitlines())) <= 88
 
 
-# ---------------------------------------------------------------------- the right Python
+# -------------------------------------------------------------------- the right Python
 
 
 def test_another_python_is_refused(site: Path, tmp_path: Path) -> None:
-    """Without the server's library, or with another one, the way to the right Python."""
+    """Without the server's library, or with another, the right Python is told."""
     folder = made(tmp_path)
     with_package(site, "labthings", "1.2.0")
     with pytest.raises(TimelapseError, match=r"has labthings 1\.2\.0.*own Python"):
         install(folder, ENTRY)
-    for name in ("METADATA",):
-        (site / "labthings-0.dist-info" / name).unlink()
-    (site / "labthings-0.dist-info").rmdir()
+    without_package(site, "labthings")
     with pytest.raises(TimelapseError, match=r"has no labthings.*own Python"):
         install(folder, ENTRY)
     assert names_in(folder) == ["defaults.py"]
@@ -253,8 +262,7 @@ def test_another_python_is_refused(site: Path, tmp_path: Path) -> None:
 
 def test_a_package_of_this_folder_alone_is_refused(site: Path) -> None:
     """In a checkout that pip does not know, the server would not find the package."""
-    (site / "openflexure_timelapse-0.dist-info" / "METADATA").unlink()
-    (site / "openflexure_timelapse-0.dist-info").rmdir()
+    without_package(site, OWN)
     with pytest.raises(TimelapseError, match=r"not installed.*pip install"):
         check_host(ENTRY)
 
@@ -276,8 +284,7 @@ def test_a_newer_server_will_do(site: Path, version: str) -> None:
 
 def test_no_server_is_a_warning(site: Path) -> None:
     """A developer's computer has only the library: said, and no obstacle."""
-    (site / "openflexure_microscope_server-0.dist-info" / "METADATA").unlink()
-    (site / "openflexure_microscope_server-0.dist-info").rmdir()
+    without_package(site, "openflexure-microscope-server")
     (warning,) = check_host(ENTRY)
     assert "right for development" in warning
 
@@ -347,24 +354,23 @@ def test_wrong_use_on_the_command_line(
 def test_the_check_up_tells_of_the_server(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing without a server; else whether the loader is there, ours, and will load."""
+    """Nothing without a server; else whether the loader is there, ours, and loads."""
 
     def found() -> List[str]:
         findings = doctor_module.examine(tmp_path / "data")
         return [item.level for item in findings if item.topic == "Server v2"]
 
-    class OneHost:
-        """A manifest whose extension the unit tests can load."""
+    def with_entry(entry: HostEntry) -> None:
+        manifest = replace(load_manifest(), hosts={"v2": entry})
+        monkeypatch.setattr(doctor_module, "load_manifest", lambda: manifest)
 
-        hosts = {"v2": ENTRY}
-
-    monkeypatch.setattr(doctor_module, "load_manifest", OneHost)
+    with_entry(ENTRY)
     assert found() == []
     folder = made(home / "openflexure")
     assert found() == ["warning"]
     install(folder, ENTRY)
     assert found() == ["good"]
-    OneHost.hosts = {"v2": replace(ENTRY, status="planned")}
+    with_entry(replace(ENTRY, status="planned"))
     assert found() == ["warning"]
     (folder / LOADER).write_text(FOREIGN, encoding="utf-8")
     assert found() == ["bad"]
