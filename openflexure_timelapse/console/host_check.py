@@ -14,10 +14,10 @@ from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.manifest import HostEntry
 
-try:
+if sys.version_info >= (3, 8):
     from importlib import metadata
-except ImportError:  # Python 3.7
-    import importlib_metadata as metadata  # type: ignore[no-redef,import-not-found]
+else:
+    import importlib_metadata as metadata
 
 __all__ = ["INSTALL", "check_host", "this_python", "version_of"]
 
