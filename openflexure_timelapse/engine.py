@@ -117,7 +117,8 @@ class Engine:
             self._instrument.remember(memory.settings)
             self._aim.knowledge = dict(memory.knowledge)
         self._helm = Helm(state, self._wake, self._elapsed_ns)
-        self._room = Room(plan, store, disk, self._ledger, camera.typical_frame_bytes)
+        usual_bytes = camera.frame_bytes(plan.camera_mode)
+        self._room = Room(plan, store, disk, self._ledger, usual_bytes)
         self._book = SlotBook(
             plan,
             self._grid,

@@ -76,7 +76,7 @@ def estimate(
     """
     grid = grid_of(plan)
     per_slot = len(plan.position_names()) * plan.planes.count
-    forecast = Forecast(per_slot, camera.typical_frame_bytes)
+    forecast = Forecast(per_slot, camera.frame_bytes(plan.camera_mode))
     slots = grid.slots
     slot_s = _slot_s(plan, camera, stage)
     focus_slot_s = slot_s + _focus_s(plan, stage) * len(plan.position_names())

@@ -61,7 +61,7 @@ class CameraInfo:
     um_per_pixel : float or None
         At the default mode; None when not calibrated.
     typical_frame_bytes : int
-        For the disk forecast before the first frame exists.
+        At the default mode, for the disk forecast before the first frame exists.
     capture_s : float
         A usual time for one capture, for the estimate.
     image_shift_per_step : ((float, float), (float, float)) or None
@@ -91,6 +91,19 @@ class CameraInfo:
             return self.um_per_pixel
         default_width, _ = next(iter(self.modes.values()))
         return self.um_per_pixel * default_width / self.modes[mode][0]
+
+    def frame_bytes(self, mode: Optional[str]) -> int:
+        """Return the usual size of a frame in a mode, by its number of pixels.
+
+        Parameters
+        ----------
+        mode : str or None
+            One of `modes`; None for the default one.
+        """
+        width, height = next(iter(self.modes.values()))
+        own_width, own_height = self.modes.get(mode or "", (width, height))
+        share = own_width * own_height / (width * height)
+        return max(1, round(self.typical_frame_bytes * share))
 
 
 @dataclass(frozen=True)

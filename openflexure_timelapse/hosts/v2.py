@@ -16,7 +16,7 @@ from labthings.views import ActionView, View
 from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
 
 from openflexure_timelapse import __version__
-from openflexure_timelapse.errors import HardwareError, TimelapseError
+from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
 from openflexure_timelapse.hosts.farewell import before_exit
 from openflexure_timelapse.hosts.follower import Follower
 from openflexure_timelapse.hosts.forms import start_form
@@ -91,7 +91,10 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
         clock = getattr(self._microscope, "clock", None) or RealClock()
 
         def um_per_pixel() -> Optional[float]:
-            return service.preferences.read().um_per_pixel
+            try:
+                return service.preferences.read().um_per_pixel
+            except StorageError:  # the status tells it, and no run may end over it
+                return None
 
         microscope = V2Microscope(
             self._microscope,

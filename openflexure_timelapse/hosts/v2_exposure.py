@@ -70,13 +70,15 @@ class Exposure:
     def lock(self, values: Optional[Mapping[str, Any]]) -> JsonDict:
         """Hold the present values, or the given ones; return them, JSON-able.
 
-        The mode goes off first and gains follow, since a gain that is set in another
-        mode is changed by the control at once.
+        An exposure time that the user has set stays. The mode goes off first and gains
+        follow, since the control at once changes a gain that is set in another mode.
         """
         sensor = self._sensor
         if sensor is None:
             return {}
         frozen = dict(self.told() if values is None else values)
+        if values is None and sensor.shutter_speed:
+            frozen["exposure_us"] = float(sensor.shutter_speed)
         wish: Dict[str, Any] = {"exposure_mode": HELD}
         if "analogue_gain" in frozen:
             wish["analog_gain"] = frozen["analogue_gain"]

@@ -21,6 +21,7 @@ LONGEST_TEXT = 1000
 LARGEST_EXTENSION = 1000
 LARGEST_STATE = 14_000
 DEEPEST = 8
+OWN_EXTENSIONS = "org.openflexure."
 LEFT_OUT = "left out: too large"
 
 
@@ -107,15 +108,27 @@ class InstrumentState:
 
 
 def _trimmed(settings: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return plain settings without other extensions' large ones."""
-    kept: Dict[str, Any] = plain(dict(settings))
+    """Return plain settings, without what a frame that is shared must not tell.
+
+    Folders of this machine, and settings of extensions that are not the server's own:
+    nobody knows what is in them. Large ones are left out too.
+    """
+    kept = {key: value for key, value in settings.items() if key != "captures"}
     extensions = kept.get("extensions")
-    if isinstance(extensions, dict):
+    if isinstance(extensions, Mapping):
         kept["extensions"] = {
-            name: value if len(json.dumps(value)) <= LARGEST_EXTENSION else LEFT_OUT
+            name: _small(value)
             for name, value in extensions.items()
+            if str(name).startswith(OWN_EXTENSIONS)
         }
-    return kept
+    whole: Dict[str, Any] = plain(kept)
+    return whole
+
+
+def _small(settings: Any) -> Any:
+    """Return an extension's settings, or that they are too large."""
+    told = plain(settings)
+    return told if len(json.dumps(told)) <= LARGEST_EXTENSION else LEFT_OUT
 
 
 def plain(value: Any, depth: int = 0) -> Any:

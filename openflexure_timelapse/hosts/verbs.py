@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
 
 from openflexure_timelapse.errors import (
     HardwareError,
+    StorageError,
     TimelapseError,
     WrongPhaseError,
 )
@@ -82,7 +83,8 @@ class Verbs:
     def status(self) -> Dict[str, Any]:
         """Return the service's status; the phase ``unavailable`` without a service."""
         try:
-            told = self.service.status()
+            service = self.service
+            told = service.status()
         except TimelapseError as exc:
             return {
                 "phase": "unavailable",
@@ -91,14 +93,19 @@ class Verbs:
                 "warnings": [str(exc)],
                 "movie_jobs": [],
             }
-        return {**told, "warnings": [*told.get("warnings", ()), *self._notices()]}
+        warnings = [*told.get("warnings", ()), *self._notices(service)]
+        return {**told, "warnings": warnings}
 
-    def _notices(self) -> List[str]:
+    def _notices(self, service: Service) -> List[str]:
         """Return what else a user should know."""
         try:
             found = list(self._remarks())
         except Exception as exc:  # noqa: BLE001 - a host's code, and only a remark
             found = [f"The state of the hardware is unknown: {exc!r}."]
+        try:
+            service.preferences.read()
+        except StorageError as exc:
+            found.append(str(exc))
         with self._lock:
             return [*found, self._trouble] if self._trouble else found
 

@@ -9,6 +9,7 @@ under its name, whole and durable, or not at all.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -173,7 +174,8 @@ class RenderJob:
         error: Optional[TimelapseError] = None
         remark = ""
         try:
-            remark = self._make(program, folder)
+            with _rendering_in(folder.parent):
+                remark = self._make(program, folder)
         except TimelapseError as exc:
             error = exc
         except OSError as exc:
@@ -331,23 +333,50 @@ def _kill(process: "subprocess.Popen[str]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def sweep_renders(folder: Path) -> None:
-    """Remove what renders left in a run when the power went.
+@contextlib.contextmanager
+def _rendering_in(folder: Path) -> Iterator[None]:
+    """Let `sweep_renders` know that something is made in a folder of movies.
 
-    A render that is under way, perhaps of another process, has written into its folder
-    within the last hour, and keeps it.
+    The lock is the kernel's and this process's alone: the child does not inherit it,
+    so it ends with us, however we end. Without locks, the times of the files count.
+    """
+    descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sweep_renders(folder: Path) -> None:
+    """Remove what renders left in a run when the power went or they were killed.
+
+    A render that is under way, perhaps of another process, keeps its folder: while
+    there is one, only what nobody has written into for an hour is removed.
 
     Parameters
     ----------
     folder : Path
         Of the run.
     """
-    for leftover in (folder / MOVIES).glob(".*"):
-        if not is_temporary(leftover.name):
-            continue
-        with contextlib.suppress(FileNotFoundError):  # it ended at this moment
-            written_s = [
-                item.stat().st_mtime for item in (leftover, *leftover.glob("*"))
-            ]
-            if time.time() - max(written_s) > LEFTOVER_S:
-                shutil.rmtree(str(leftover), ignore_errors=True)
+    movies = folder / MOVIES
+    with contextlib.ExitStack() as held:
+        try:
+            descriptor = os.open(str(movies), os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kept_s = 0.0
+        except OSError:  # one is under way, or there are no locks, or no movies
+            kept_s = LEFTOVER_S
+        for leftover in movies.glob(".*"):
+            if is_temporary(leftover.name):
+                _remove_older(leftover, kept_s)
+
+
+def _remove_older(leftover: Path, age_s: float) -> None:
+    """Remove a render's folder when nobody has written into it for a time."""
+    with contextlib.suppress(FileNotFoundError):  # it ended at this moment
+        written_s = [item.stat().st_mtime for item in (leftover, *leftover.glob("*"))]
+        if not age_s or time.time() - max(written_s) > age_s:
+            shutil.rmtree(str(leftover), ignore_errors=True)

@@ -46,6 +46,10 @@ function duration(seconds) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
+function soon(seconds) {
+  return seconds === 0 ? "now" : duration(seconds);
+}
+
 function bytes(count) {
   if (count === null || count === undefined) return "–";
   const units = ["B", "kB", "MB", "GB", "TB"];
@@ -102,7 +106,7 @@ function showRun(status, active) {
   at("done").textContent = status.slots ? `${captured} of ${status.slots}` : `${captured}`;
   at("next").textContent =
     status.phase === "running" || status.phase === "waiting"
-      ? duration(status.next_due_in_s) : "–";
+      ? soon(status.next_due_in_s) : "–";
   const off = ["late", "skipped", "failed"].filter((name) => status.counts[name]);
   at("counts").textContent = off.map((name) => `${status.counts[name]} ${name}`).join(", ");
   at("counts-row").hidden = off.length === 0;

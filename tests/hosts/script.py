@@ -121,7 +121,7 @@ def _answer(code: int, found: Any) -> Answer:
     return Answer(code, headers, found.read())
 
 
-VARYING = ("warnings", "flags", "movie_jobs", "metadata", "disk_full_at")
+VARYING = ("warnings", "flags", "movie_jobs", "metadata", "disk_full_at", "reason")
 """What depends on the machine and its hardware: only that it is there counts."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
-from v2_rig import API, JSON, OURS, PLAN, Rig, captured, first_frames, started
+from v2_rig import JSON, OURS, PLAN, Rig, captured, first_frames, started
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.todo import runs_to_do
@@ -346,6 +346,16 @@ def test_the_tab_never_raises(rig: Rig) -> None:
     assert gui_of(rig)["forms"][0]["schema"][1]["default"] == 30
     answer = rig.visitor.ask("GET", "preferences")
     assert "Delete it" in answer.json["message"]
+
+
+def test_broken_preferences_are_told_and_stop_no_run(rig: Rig) -> None:
+    """The status says what is wrong; a run needs none of them."""
+    folder = rig.extension.verbs.service.library._data_folder
+    (folder / "preferences.json").write_text('{"um_per_pixel": "wide"}')
+    assert any("Delete it" in told for told in rig.visitor.get("status")["warnings"])
+    told = rig.visitor.post("start", {**PLAN, "frames": 1})
+    assert "not remembered" in told["warnings"][0]
+    assert captured(rig.visitor.wait_for("ended")) == 1
 
 
 # --------------------------------------------------------------- restarts and stand-ins

@@ -11,7 +11,7 @@ from openflexure_timelapse.ports import CameraInfo, StageInfo
 CAMERA = CameraInfo(
     model="camera",
     simulated=True,
-    modes={"half": (1640, 1232)},
+    modes={"half": (1640, 1232), "full": (3280, 2464)},
     um_per_pixel=0.21,
     typical_frame_bytes=500_000,
     capture_s=0.5,
@@ -32,6 +32,14 @@ def test_frames_are_slots_times_positions_times_planes() -> None:
     places = [{"name": name, "x": 0, "y": 0, "z": 0} for name in "ab"]
     told = estimated(positions=places, planes={"count": 3, "step": 10})
     assert (told.slots, told.frames) == (120, 720)
+
+
+def test_a_mode_of_four_times_the_pixels_needs_four_times_the_space() -> None:
+    """A camera tells the usual size of a frame for its default mode only."""
+    half, full = estimated(), estimated(camera_mode="full")
+    assert half.stored_bytes is not None
+    assert full.stored_bytes is not None
+    assert full.stored_bytes / half.stored_bytes == pytest.approx(4, rel=0.01)
 
 
 def test_the_end_counts_the_wait_and_the_last_interval() -> None:

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from openflexure_timelapse.movie.render import sweep_renders
+from openflexure_timelapse.movie.render import _rendering_in, sweep_renders
 from openflexure_timelapse.store.disk import temporary_name
 
 TWO_HOURS_S = 7200
@@ -34,10 +34,21 @@ def test_only_what_nobody_writes_any_more_is_removed(tmp_path: Path) -> None:
     finished = tmp_path / "movies" / "here.mp4"
     finished.write_bytes(b"a movie")
     age(finished)
-    sweep_renders(tmp_path)
+    with _rendering_in(tmp_path / "movies"):
+        sweep_renders(tmp_path)
     assert not dead.exists()
     assert (long / "long.mp4").exists()
     assert (young / "young.mp4").exists()
+    assert finished.exists()
+
+
+def test_what_was_killed_a_moment_ago_goes_away(tmp_path: Path) -> None:
+    """Nobody renders, so however young it is, nobody will finish it."""
+    young = render_folder(tmp_path, "young.mp4")
+    finished = tmp_path / "movies" / "here.mp4"
+    finished.write_bytes(b"a movie")
+    sweep_renders(tmp_path)
+    assert not young.exists()
     assert finished.exists()
 
 

@@ -1,0 +1,323 @@
+"""Measure what our extension costs server v2: starts, the live view, status polling.
+
+Run ``python benchmarks/server_v2.py [--rounds N] [--seconds S]`` where server v2's
+library is installed (``pip install '.[server-v2]'``); prints markdown tables. The
+server is ``openflexure-timelapse simulate`` in a process of its own, at speed 1; what
+is compared is measured in turn on that one process.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+API = "/api/v2"
+OURS = f"{API}/extensions/org.openflexure.timelapse"
+STARTS = 20
+POLLERS = 5
+BURST = 300
+LOOK_S = 0.05
+CHUNK = 1 << 16
+PART = b"--frame\r\nContent-Type"
+PLAN: Dict[str, Any] = {
+    "name": "benchmark",
+    "interval_s": 1,
+    "keep_free_mb": 0,
+    "movie": None,
+}
+
+
+class Server:
+    """A simulated server v2 in a process of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        For its settings and pictures.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
+        command += ["--api", "v2", "--port", "0", "--folder", str(folder)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        told = b""
+        while not told.endswith(b"}\n") and self._process.stdout is not None:
+            told += self._process.stdout.readline()
+        self.url = json.loads(told)["url"]
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Return the JSON at a path; a body is posted."""
+        sent = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, sent)  # noqa: S310 (our own)
+        if sent is not None:
+            request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request) as found:  # noqa: S310 (our own)
+            return json.loads(found.read())
+
+    def status(self) -> Dict[str, Any]:
+        """Return what the page polls."""
+        return dict(self.ask(f"{OURS}/status"))
+
+    def until(self, holds: Callable[[Dict[str, Any]], Any]) -> Dict[str, Any]:
+        """Return the status as soon as something holds for it."""
+        while True:
+            status = self.status()
+            if holds(status):
+                return status
+            time.sleep(LOOK_S)
+
+    @contextlib.contextmanager
+    def recording(self, mode: str) -> Iterator[None]:
+        """Have a run of 1 frame/s from its second frame to the end of the block."""
+        self.ask(f"{OURS}/start", {**PLAN, "camera_mode": mode})
+        self.until(lambda told: (told.get("last_frame") or {"n": 0})["n"] > 1)
+        try:
+            yield
+        finally:
+            self.ask(f"{OURS}/stop", {})
+            self.until(lambda told: told["phase"] == "ended")
+
+    def cpu_s(self) -> float:
+        """Return the processor time of the process until now."""
+        text = Path(f"/proc/{self._process.pid}/stat").read_text("ascii")
+        after_name = text.rpartition(")")[2].split()
+        ticks = int(after_name[11]) + int(after_name[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def close(self) -> None:
+        """End it as Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.communicate()
+
+
+# ----------------------------------------------------------------------------- starts
+
+
+def milliseconds(act: Callable[[], Any]) -> float:
+    """Return how long a call takes."""
+    began_s = time.perf_counter()
+    act()
+    return (time.perf_counter() - began_s) * 1000
+
+
+def starts(server: Server) -> List[str]:
+    """Measure how soon a start answers, in turn with an answer of the server's own."""
+    ours: List[float] = []
+    theirs: List[float] = []
+    plan = {**PLAN, "interval_s": 5, "camera_mode": "video"}
+    for _ in range(STARTS):
+        theirs.append(milliseconds(lambda: server.ask(f"{API}/instrument/settings")))
+        ours.append(milliseconds(lambda: server.ask(f"{OURS}/start", plan)))
+        server.ask(f"{OURS}/stop", {})
+        server.until(lambda told: told["phase"] == "ended")
+    reference = statistics.median(theirs)
+    rows = ["| request | median ms | max ms | ratio of medians |", "|---|--:|--:|--:|"]
+    for what, found in (
+        ("the server's own `GET instrument/settings`", theirs),
+        (f"`POST start`, {STARTS} times, each stopped again", ours),
+    ):
+        median = statistics.median(found)
+        rows.append(
+            f"| {what} | {median:.0f} | {max(found):.0f} | {median / reference:.1f} |"
+        )
+    return rows
+
+
+# -------------------------------------------------------------------------- live view
+
+
+class Viewer:
+    """Somebody who looks at the live view and counts its frames.
+
+    Parameters
+    ----------
+    server : Server
+        Whose live view.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.frames = 0
+        self._url = f"{server.url}{API}/streams/mjpeg"
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        """Count the beginnings of parts, also those that two reads divide."""
+        kept = b""
+        with urllib.request.urlopen(self._url) as stream:  # noqa: S310 (our own)
+            while not self._over.is_set():
+                kept += stream.read1(CHUNK)
+                self.frames += kept.count(PART)
+                kept = kept[-(len(PART) - 1) :]
+
+    def rate(self, seconds: float) -> float:
+        """Return the frames per second over a time."""
+        first, began_s = self.frames, time.perf_counter()
+        time.sleep(seconds)
+        return (self.frames - first) / (time.perf_counter() - began_s)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self._thread.join()
+
+
+class Watched(NamedTuple):
+    """One time of looking at the live view."""
+
+    rate: float
+    taken: float
+
+
+def watch(server: Server, viewer: Viewer, seconds: float) -> Watched:
+    """Return the live view's rate and how many frames a second a run took."""
+    before, rate, after = server.status(), viewer.rate(seconds), server.status()
+    taken = 0
+    if after["phase"] == "running":
+        taken = after["last_frame"]["n"] - before["last_frame"]["n"]
+    return Watched(rate, taken / seconds)
+
+
+def live_view(server: Server, rounds: int, seconds: float) -> List[str]:
+    """Measure the live view's rate without and with a run, in turn."""
+    found: Dict[str, List[Watched]] = {"no run": [], "video": [], "still": []}
+    viewer = Viewer(server)
+    viewer.rate(2)
+    for _ in range(rounds):
+        found["no run"].append(watch(server, viewer, seconds))
+        for mode in ("video", "still"):
+            with server.recording(mode):
+                found[mode].append(watch(server, viewer, seconds))
+    viewer.close()
+    reference = statistics.mean(each.rate for each in found["no run"])
+    rows = [
+        "| run | live view, frames/s | of each round | frames/s taken | ratio |",
+        "|---|--:|---|--:|--:|",
+    ]
+    for mode, times in found.items():
+        rate = statistics.mean(each.rate for each in times)
+        taken = statistics.mean(each.taken for each in times)
+        each_rate = ", ".join(f"{each.rate:.2f}" for each in times)
+        ratio = rate / reference
+        rows.append(
+            f"| {mode} | {rate:.2f} | {each_rate} | {taken:.2f} | {ratio:.2f} |"
+        )
+    return rows
+
+
+# ---------------------------------------------------------------------------- polling
+
+
+@contextlib.contextmanager
+def polling(server: Server, clients: int) -> Iterator[List[int]]:
+    """Have clients that ask for the status once a second; yield what they count."""
+    over = threading.Event()
+    asked = [0] * clients
+
+    def poll(number: int) -> None:
+        due_s = time.monotonic() + number / clients
+        while not over.wait(max(0.0, due_s - time.monotonic())):
+            server.status()
+            asked[number] += 1
+            due_s += 1
+
+    threads = [threading.Thread(target=poll, args=(each,)) for each in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield asked
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def load(server: Server, seconds: float, clients: int) -> Tuple[float, float]:
+    """Return how much of a core the server uses, in per cent, and requests a second."""
+    with polling(server, clients) as asked:
+        before, first, began_s = server.cpu_s(), sum(asked), time.perf_counter()
+        time.sleep(seconds)
+        used_s, count = server.cpu_s() - before, sum(asked) - first
+        passed_s = time.perf_counter() - began_s
+    return 100 * used_s / passed_s, count / passed_s
+
+
+def burst_ms(server: Server) -> float:
+    """Return the processor time of one status request, from many without a pause.
+
+    What the server does anyway in that time is taken off, as measured just before.
+    """
+    percent, _ = load(server, 5, 0)
+    before, began_s = server.cpu_s(), time.perf_counter()
+    for _ in range(BURST):
+        server.status()
+    passed_s = time.perf_counter() - began_s
+    used_s = server.cpu_s() - before - percent / 100 * passed_s
+    return used_s / BURST * 1000
+
+
+def polled(server: Server, rounds: int, seconds: float) -> List[List[float]]:
+    """Return the load without, the load with pollers, and their number, by round."""
+    found = []
+    for _ in range(rounds):
+        without, _ = load(server, seconds, 0)
+        with_them, rate = load(server, seconds, POLLERS)
+        found.append([without, with_them, rate])
+    return found
+
+
+def status_cost(server: Server, rounds: int, seconds: float) -> List[str]:
+    """Measure the cost of status polling, idle and during a run."""
+    heads = ["server", "% of a core", f"with {POLLERS} pollers", "more, by round"]
+    heads += ["status/s", "CPU ms a status", f"so of a core at {POLLERS}/s"]
+    rows = [f"| {' | '.join(heads)} |", "|---|--:|--:|---|--:|--:|--:|"]
+    for what in ("idle", "run of 1 frame/s"):
+        with contextlib.ExitStack() as run:
+            if what != "idle":
+                run.enter_context(server.recording("video"))
+            found, one_ms = polled(server, rounds, seconds), burst_ms(server)
+        without, with_them, rate = (statistics.mean(each) for each in zip(*found))
+        more = ", ".join(f"{each[1] - each[0]:+.2f}" for each in found)
+        share = one_ms * POLLERS / 10
+        rows.append(
+            f"| {what} | {without:.1f} | {with_them:.1f} | {more} | {rate:.2f} | "
+            f"{one_ms:.2f} | {share:.2f} % |"
+        )
+    return rows
+
+
+def main() -> int:
+    """Print the tables."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=2)
+    options.add_argument("--seconds", type=float, default=30)
+    chosen = options.parse_args()
+    before = os.getloadavg()
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        try:
+            print("\n".join(starts(server)) + "\n", flush=True)
+            for measure in (live_view, status_cost):
+                rows = measure(server, chosen.rounds, chosen.seconds)
+                print("\n".join(rows) + "\n", flush=True)
+        finally:
+            server.close()
+    told = f"{before[1]:.1f} before, {os.getloadavg()[1]:.1f} at the end"
+    print(f"Python {platform.python_version()}, load of the machine {told}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

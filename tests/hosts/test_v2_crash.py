@@ -1,0 +1,295 @@
+"""Server v2 in a process of its own, ended in every way: its run goes on by itself."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Set, Tuple
+
+import pytest
+from script import PATIENCE_S, POLL_S, Visitor
+from v2_rig import API, OURS
+
+from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.store.verify import verify
+
+LIKE_REAL = str(Path(__file__).with_name("v2_like_real.py"))
+SCENE, SPEED = "beads", "20"
+SLOTS = 8
+PLAN: Dict[str, Any] = {
+    "name": "crash",
+    "interval_s": 5,
+    "frames": SLOTS,
+    "camera_mode": "video",
+    "keep_free_mb": 0,
+    "late": "catch_up",  # on a slow machine too each slot has its frame
+    "catch_up_slots": 1000,
+    "movie": {"format": "mp4"},
+}
+
+Seen = Set[Tuple[int, str]]
+
+
+class Process:
+    """A server in a process of its own, on a free port.
+
+    Parameters
+    ----------
+    folder : Path
+        Its settings and pictures.
+    kind : str
+        ``simulate``, the command of ours, or ``like_real``.
+    """
+
+    def __init__(self, folder: Path, kind: str = "simulate") -> None:
+        self.data = folder / "openflexure" / "data" / "timelapse"
+        command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
+        command += ["--api", "v2", "--port", "0", "--scene", SCENE, "--speed", SPEED]
+        command += ["--folder", str(folder)]
+        if kind == "like_real":
+            command = [sys.executable, LIKE_REAL, str(folder), SCENE, SPEED]
+        self._log = (folder / f"{kind}.log").open("ab")
+        self._popen = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._log, cwd=str(folder)
+        )
+        told = b""
+        assert self._popen.stdout is not None
+        while not told.endswith(b"}\n"):
+            line = self._popen.stdout.readline()
+            assert line, Path(self._log.name).read_text("utf-8")
+            told += line
+        self.url = json.loads(told)["url"]
+        self.visitor = Visitor(self.url + OURS)
+
+    def end(self, number: int) -> int:
+        """Send a signal and return how the process ended."""
+        self._popen.send_signal(number)
+        self._popen.communicate(timeout=PATIENCE_S)
+        self._log.close()
+        return self._popen.returncode
+
+    def log(self) -> str:
+        """Return what it has complained of."""
+        return Path(self._log.name).read_text("utf-8")
+
+    def close(self) -> None:
+        """Kill it, if it has not ended."""
+        if self._popen.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, kind: str = "simulate") -> Iterator[Process]:
+    """Have a server that has ended at the end of the block."""
+    process = Process(folder, kind)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+# ---------------------------------------------------------------------------- looking
+
+
+def listed(process: Process, run: str) -> Seen:
+    """Return number and hash of each frame that the server tells of."""
+    found: List[Dict[str, Any]] = []
+    while True:
+        after = found[-1]["n"] if found else 0
+        page = process.visitor.get(f"runs/{run}/frames?after={after}")["frames"]
+        if not page:
+            return {(frame["n"], frame["sha256"]) for frame in found}
+        found += page
+
+
+def seen_frames(process: Process, run: str, count: int) -> Seen:
+    """Return what is listed as soon as so many frames are."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while True:
+        seen = listed(process, run)
+        if len(seen) >= count:
+            return seen
+        assert time.monotonic() < give_up_s, process.visitor.get("status")
+        time.sleep(POLL_S)  # as any client that polls; nothing depends on it
+
+
+def wait_for_nothing_to_do(process: Process) -> None:
+    """Wait, without a request, until the list of what is left to do is empty."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while runs_to_do(process.data):
+        assert time.monotonic() < give_up_s, process.visitor.get("status")
+        time.sleep(POLL_S)
+
+
+def outcomes(process: Process, run: str) -> Dict[int, str]:
+    """Return the outcome of each slot; no slot may have two."""
+    told: Dict[int, str] = {}
+    for slot in process.visitor.get(f"runs/{run}/slots?limit=100")["slots"]:
+        for index in range(slot["first"], slot["last"] + 1):
+            assert index not in told, slot
+            told[index] = slot["outcome"]
+    return told
+
+
+def check_that_it_is_whole(process: Process, run: str, before: Seen) -> Dict[int, str]:
+    """Check a run that went on by itself and is over; return its outcomes."""
+    status = process.visitor.get("status")
+    assert (status["phase"], status["run_id"]) == ("ended", run)
+    assert (status["end_reason"], status["warnings"]) == ("completed", [])
+    found = outcomes(process, run)
+    assert sorted(found) == list(range(SLOTS))
+    assert before <= listed(process, run)
+    folder = process.data / run
+    assert verify(folder).ok
+    assert list(folder.rglob("*.part")) == []
+    files = process.visitor.get(f"runs/{run}/files")["files"]
+    assert [each["name"] for each in files if each["name"].startswith("movies/")] == [
+        "movies/here.mp4"
+    ]
+    movie = process.visitor.ask("GET", f"runs/{run}/files/movies/here.mp4")
+    assert movie.body[4:8] == b"ftyp"
+    return found
+
+
+def check_that_it_goes_on(
+    folder: Path, run: str, before: Seen, kind: str = "simulate"
+) -> Dict[int, str]:
+    """Start a server; it ends the run without a request. Return the outcomes."""
+    with serving(folder, kind) as process:
+        wait_for_nothing_to_do(process)
+        return check_that_it_is_whole(process, run, before)
+
+
+# ------------------------------------------------------------------------------ kills
+
+
+@pytest.mark.parametrize("frames", [1, 3, 6])
+def test_a_killed_servers_run_goes_on(tmp_path: Path, frames: int) -> None:
+    """Kill -9 when so many frames have been seen: each of them is found again."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, frames)
+        assert process.end(signal.SIGKILL) == -signal.SIGKILL
+    check_that_it_goes_on(tmp_path, run, before)
+
+
+def test_a_server_killed_again_and_again(tmp_path: Path) -> None:
+    """Also the process that goes on may be killed, before and after a frame."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, 2)
+        process.end(signal.SIGKILL)
+    with serving(tmp_path) as process:
+        process.end(signal.SIGKILL)  # as soon as it listens
+    with serving(tmp_path) as process:
+        before |= seen_frames(process, run, len(before) + 1)
+        process.end(signal.SIGKILL)
+    check_that_it_goes_on(tmp_path, run, before)
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_server_killed_during_the_movie_makes_it_again(
+    tmp_path: Path, done: int
+) -> None:
+    """The run has ended; what is left to do is the movie, begun or not."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        process.visitor.until(
+            "jobs", lambda told: told["jobs"] and told["jobs"][0]["done"] >= done
+        )
+        before = listed(process, run)
+        process.end(signal.SIGKILL)
+    assert len(before) == SLOTS
+    found = check_that_it_goes_on(tmp_path, run, before)
+    assert set(found.values()) <= {"captured", "late"}
+
+
+def test_sigterm_kills_a_real_server_and_loses_nothing(tmp_path: Path) -> None:
+    """As ``systemctl restart`` does: no handler of the server's runs."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, 2)
+        assert process.end(signal.SIGTERM) == -signal.SIGTERM
+    check_that_it_goes_on(tmp_path, run, before, "like_real")
+
+
+# -------------------------------------------------------------------------- clean ends
+
+
+@pytest.mark.parametrize("kind", ["simulate", "like_real"])
+def test_ctrl_c_leaves_the_run_in_good_order(tmp_path: Path, kind: str) -> None:
+    """The visit under way ends before the server closes its hardware."""
+    with serving(tmp_path, kind) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, 2)
+        assert process.end(signal.SIGINT) == 0
+        assert runs_to_do(process.data) == [run]
+        assert "Traceback" not in process.log()
+    found = check_that_it_goes_on(tmp_path, run, before, kind)
+    assert "failed" not in found.values()
+
+
+def test_ctrl_c_while_somebody_looks_at_the_live_view(tmp_path: Path) -> None:
+    """A stream without end is cut, and nothing waits for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        stream = f"{process.url}{API}/streams/mjpeg"
+        with urllib.request.urlopen(stream) as view:  # noqa: S310 - http only
+            assert view.read(7) == b"--frame"
+            before = seen_frames(process, run, 1)
+            assert process.end(signal.SIGINT) == 0
+    found = check_that_it_goes_on(tmp_path, run, before, "like_real")
+    assert "failed" not in found.values()
+
+
+def test_ctrl_c_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) -> None:
+    """The movie is given up, not the wish for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        process.visitor.until("jobs", lambda told: told["jobs"])
+        before = listed(process, run)
+        assert process.end(signal.SIGINT) == 0
+    check_that_it_goes_on(tmp_path, run, before, "like_real")
+
+
+def test_sigterm_of_the_simulated_server_is_a_clean_end(tmp_path: Path) -> None:
+    """It is our own program, and takes the signal as Ctrl-C."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, 1)
+        assert process.end(signal.SIGTERM) == 0
+    found = check_that_it_goes_on(tmp_path, run, before)
+    assert "failed" not in found.values()
+
+
+# ----------------------------------------------------------------------- two servers
+
+
+@pytest.mark.parametrize("kind", ["simulate", "like_real"])
+def test_a_second_server_leaves_the_run_alone_and_says_so(
+    tmp_path: Path, kind: str
+) -> None:
+    """It starts and answers; when the first has gone, it can be told to go on."""
+    endless = {**PLAN, "frames": None, "movie": None}
+    with contextlib.ExitStack() as servers:
+        first = servers.enter_context(serving(tmp_path))
+        run = first.visitor.post("start", endless)["run"]
+        before = seen_frames(first, run, 1)
+        second = servers.enter_context(serving(tmp_path, kind))
+        told = second.visitor.until("status", lambda told: told["warnings"])
+        assert (told["phase"], told["run_id"]) == ("idle", None)
+        assert any("Another program records" in each for each in told["warnings"])
+        assert second.visitor.ask("POST", "start", endless).code == 409
+        before |= seen_frames(first, run, len(before) + 1)
+        first.end(signal.SIGKILL)
+        assert second.visitor.post("resume")["run_id"] == run
+        before |= seen_frames(second, run, len(before) + 1)
+        second.visitor.post("stop")
+        status = second.visitor.wait_for("ended")
+        assert (status["end_reason"], status["warnings"]) == ("stopped", [])
+        assert before <= listed(second, run)
+        assert verify(second.data / run).ok
