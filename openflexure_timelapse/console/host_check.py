@@ -4,9 +4,9 @@ The server imports the extension into its own Python. What is missing there is t
 before anything is installed: afterwards, only the server's log would tell it.
 """
 
-import importlib
 import re
 import shlex
+import subprocess
 import sys
 from typing import Optional, Tuple
 
@@ -105,14 +105,21 @@ def _check_server(floor: str) -> Tuple[str, ...]:
 
 
 def _check_import(entry: HostEntry) -> None:
-    """Load the extension here, as the server will: better told now than in its log."""
+    """Load the extension as the server will: better told now than in its log.
+
+    In a process of its own: what this one has imported would hide what is missing.
+    """
     module, _, name = entry.entry_point.partition(":")
-    try:
-        getattr(importlib.import_module(module), name)
-    except Exception as exc:
-        told = f"The extension cannot be loaded by {sys.executable} "
-        told += f"({type(exc).__name__}: {exc}); install what is missing with: "
-        raise TimelapseError(told + this_python(f"-m pip install {OWN}")) from exc
+    command = [sys.executable, "-c", f"from {module} import {name}"]
+    done = subprocess.run(  # noqa: S603 - our own Python, a name of our manifest
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = lines[-1] if lines else f"exit code {done.returncode}"
+        told = f"The extension cannot be loaded by {sys.executable} ({why}); install "
+        told += "what is missing with: "
+        raise TimelapseError(told + this_python(f"-m pip install {OWN}"))
 
 
 def _with_servers_python() -> str:

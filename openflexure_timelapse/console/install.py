@@ -217,8 +217,8 @@ def _is_file(path: Path) -> bool:
 def loader_text(entry: HostEntry) -> str:
     """Return the loader.
 
-    What it raises must be an Exception: the server logs one and goes on without us, but
-    anything else would end it.
+    The server goes on when a file of the folder raises an Exception; a SystemExit would
+    end it, so nothing but Ctrl-C leaves the loader.
     """
     module, _, name = entry.entry_point.partition(":")
     return f'''"""Loads OpenFlexure Timelapse into the microscope's server."""
@@ -228,9 +228,23 @@ def loader_text(entry: HostEntry) -> str:
 # To remove it: openflexure-timelapse install --api v2 --undo
 # (or delete this file), and restart the server.
 
-from {module} import {name}
+import logging
+import sys
 
-LABTHINGS_EXTENSIONS = ({name},)
+LABTHINGS_EXTENSIONS = ()
+try:
+    from {module} import {name}
+
+    LABTHINGS_EXTENSIONS = ({name},)
+except KeyboardInterrupt:
+    raise
+except BaseException:
+    logging.getLogger("openflexure_timelapse").exception(
+        "The time-lapse is not loaded, everything else works. Type: %s -m pip install "
+        "openflexure-timelapse; then restart the server, or remove %s. The reason:",
+        sys.executable,
+        __file__,
+    )
 '''
 
 

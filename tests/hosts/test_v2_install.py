@@ -56,26 +56,45 @@ def test_the_server_finds_what_was_installed(
     assert left.name == "org.example.other"
 
 
-@pytest.mark.parametrize("broken", ["absent", "raises"])
-def test_a_broken_package_does_not_stop_the_server(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    broken: str,
-) -> None:
-    """Without the package behind the loader, the log tells it and the others load."""
+BROKEN = {
+    "ends the program": "raise SystemExit(1)",
+    "lacks what it needs": "import no_such_module_at_all",
+    "has no class": "",
+    "is half written": "class TimelapseExtension(",
+    "raises": "1 / 0",
+}
+
+
+@pytest.fixture(name="package")
+def _package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put another package in the place of ours; return its module of server v2."""
     (folder / LOADER).write_text(loader_text(ENTRY), encoding="utf-8")
-    if broken == "absent":
-        monkeypatch.setitem(sys.modules, "openflexure_timelapse.hosts.v2", None)
-    else:
-        package = folder.parent / "openflexure_timelapse"
-        package.mkdir()
-        (package / "__init__.py").write_text("1 / 0\n", encoding="utf-8")
-        for name in list(sys.modules):
-            if name.split(".")[0] == "openflexure_timelapse":
-                monkeypatch.delitem(sys.modules, name)
-        monkeypatch.syspath_prepend(str(folder.parent))
+    package = folder.parent / "openflexure_timelapse"
+    (package / "hosts").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "hosts" / "__init__.py").touch()
+    for name in list(sys.modules):
+        if name.split(".")[0] == "openflexure_timelapse":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(folder.parent))
+    return package / "hosts" / "v2.py"
+
+
+@pytest.mark.parametrize("case", sorted(BROKEN))
+def test_a_broken_package_does_not_stop_the_server(
+    folder: Path, package: Path, caplog: pytest.LogCaptureFixture, case: str
+) -> None:
+    """Whatever it does when it is imported, the log tells it and the others load."""
+    package.write_text(BROKEN[case], encoding="utf-8")
     with caplog.at_level(logging.ERROR):
         (found,) = find_extensions(str(folder))
     assert found.name == "org.example.other"
+    assert "everything else works" in caplog.text
     assert LOADER in caplog.text
+
+
+def test_ctrl_c_is_not_eaten(folder: Path, package: Path) -> None:
+    """A person who interrupts a server while it starts is obeyed."""
+    package.write_text("raise KeyboardInterrupt", encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        find_extensions(str(folder))
