@@ -17,6 +17,7 @@ from rich.text import Text
 from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.arguments import Commands, parser
 from openflexure_timelapse.console.doctor import examine
+from openflexure_timelapse.console.install import install_or_undo
 from openflexure_timelapse.console.plan_file import read_plan
 from openflexure_timelapse.console.printing import (
     Printer,
@@ -336,6 +337,12 @@ def _doctor(options: argparse.Namespace, printer: Printer) -> int:
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
+def _install(options: argparse.Namespace, printer: Printer) -> int:
+    """Put the extension into a microscope's server, or take it out."""
+    install_or_undo(options, printer)
+    return 0
+
+
 # -------------------------------------------------------------------------- arguments
 
 
@@ -379,6 +386,7 @@ COMMANDS = Commands(
     repair=_repair,
     movie=_movie,
     doctor=_doctor,
+    install=_install,
 )
 
 

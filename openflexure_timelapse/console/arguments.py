@@ -41,6 +41,7 @@ class Commands:
     repair: Command
     movie: Command
     doctor: Command
+    install: Command
 
 
 class _Parser(argparse.ArgumentParser):
@@ -79,6 +80,7 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     _add_movie(_add(names, "movie", commands.movie))
     doctor = _add(names, "doctor", commands.doctor)
     doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    _add_install(_add(names, "install", commands.install))
     return top
 
 
@@ -160,6 +162,18 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
     movie.add_argument("--gaps", choices=["hold", "blank", "cut"])
     for name in ("timestamp", "elapsed-time", "scale-bar", "gap-label"):
         movie.add_argument(f"--no-{name}", action="store_true")
+
+
+def _add_install(install: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``install``."""
+    install.add_argument("--api", choices=["v2"], required=True, help="of the server")
+    install.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="the server's extension folder, or the one above; looked for if not given",
+    )
+    install.add_argument("--undo", action="store_true", help="take it out again")
 
 
 def _speed(text: str) -> Optional[float]:

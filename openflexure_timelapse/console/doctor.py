@@ -1,5 +1,6 @@
 """A check-up of this computer: what a time-lapse needs, and whether it is there."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 from openflexure_timelapse import __version__
+from openflexure_timelapse.console.host_check import check_host
+from openflexure_timelapse.console.install import LOADER, extension_folders, is_ours
 from openflexure_timelapse.console.printing import nice_bytes
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.manifest import load_manifest
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
 from openflexure_timelapse.store.disk import RealDisk, storage_error
 
@@ -67,7 +71,9 @@ def examine(data_folder: Path) -> List[Finding]:
         ("ffmpeg", _ffmpeg),
     )
     own = Finding("OpenFlexure Timelapse", "good", __version__)
-    return [own, *(_look(topic, check, data_folder) for topic, check in checks)]
+    found = [own, *(_look(topic, check, data_folder) for topic, check in checks)]
+    servers = extension_folders(os.environ)[:1]
+    return [*found, *(_look("Server v2", _server_v2, folder) for folder in servers)]
 
 
 def _look(topic: str, check: Callable[[Path], Finding], data_folder: Path) -> Finding:
@@ -150,3 +156,20 @@ def _ffmpeg(_: Path) -> Finding:
         told = f"{name} has no libx264; install Debian's ffmpeg package"
         return Finding("ffmpeg", "bad", told)
     return Finding("ffmpeg", "good", name)
+
+
+def _server_v2(folder: Path) -> Finding:
+    """Look for the loader in the server's extension folder."""
+    topic, loader = "Server v2", folder / LOADER
+    if not loader.exists():
+        told = f"no time-lapse in {folder}; put it there with: "
+        told += "openflexure-timelapse install --api v2"
+        return Finding(topic, "warning", told)
+    if not is_ours(loader):
+        told = f"{loader} is not the installer's; move it away and install again"
+        return Finding(topic, "bad", told)
+    try:
+        check_host(load_manifest().hosts["v2"])
+    except TimelapseError as exc:
+        return Finding(topic, "warning", f"time-lapse in {folder}, but: {exc}")
+    return Finding(topic, "good", f"time-lapse in {folder}")
