@@ -105,7 +105,9 @@ class V2Stage:
         off = max(abs(step) for step in way_between(there, target))
         if off > (DELTA_STEPS if hasattr(self._stage, "Tvd") else 0):
             message = f"The stage did not arrive: asked {told_place(target)}, is "
-            raise HardwareError(f"{message}{told_place(there)}; check motors and cable.")
+            raise HardwareError(
+                f"{message}{told_place(there)}; check motors and cable."
+            )
         self._came_to = there
 
     def _below(self, here: StagePosition, way: Steps) -> Steps:

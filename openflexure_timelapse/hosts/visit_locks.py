@@ -1,6 +1,7 @@
 """A server's locks around one visit, and a frame around every call of its hardware.
 
-Server v2 has one lock for each part of the microscope, server v3 one for all. The locks belong to the thread that took them, and only that thread can give them back.
+Server v2 has one lock for each part of the microscope, server v3 one for all. They
+belong to the thread that took them, and only that thread can give them back.
 A call that hangs keeps its thread, so the lane goes on with another one, and then:
 
 * a release from the other thread only marks the locks as given up; the thread that
