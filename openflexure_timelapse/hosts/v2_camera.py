@@ -9,8 +9,8 @@ from openflexure_timelapse.errors import (
     HardwareTimeoutError,
 )
 from openflexure_timelapse.hosts.v2_exposure import Exposure
-from openflexure_timelapse.hosts.v2_locks import VisitLocks
 from openflexure_timelapse.hosts.v2_state import InstrumentState
+from openflexure_timelapse.hosts.visit_locks import VisitLocks
 from openflexure_timelapse.ports import CameraInfo, Clock, Image, JsonDict
 
 __all__ = ["V2Camera"]

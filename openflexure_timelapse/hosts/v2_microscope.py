@@ -4,18 +4,20 @@ Only the shape of the server's objects is known here, not its framework; what it
 with, and how it is found, `hosts.v2` knows.
 """
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 from openflexure_timelapse.hosts.v2_camera import V2Camera
 from openflexure_timelapse.hosts.v2_focuser import V2Focuser
-from openflexure_timelapse.hosts.v2_locks import VisitLocks
 from openflexure_timelapse.hosts.v2_stage import V2Stage
 from openflexure_timelapse.hosts.v2_state import InstrumentState
+from openflexure_timelapse.hosts.visit_locks import VisitLocks
 from openflexure_timelapse.ports import Clock, JsonDict
 
 __all__ = ["HOST", "V2Microscope"]
 
 HOST = "OpenFlexure Microscope server v2"
+PARTS = ("camera", "stage")
+"""In the order of taking, which is that of the server's own composite lock."""
 
 
 def _no_autofocus() -> None:
@@ -59,7 +61,7 @@ class V2Microscope:
     ) -> None:
         self._microscope = microscope
         self._find_autofocus = find_autofocus
-        self._locks = VisitLocks(microscope, clock)
+        self._locks = VisitLocks(self._find_locks, clock)
         self._state = InstrumentState(microscope, clock)
         self._state.configuration()
         self.stage = V2Stage(microscope, self._locks, self._state)
@@ -119,6 +121,15 @@ class V2Microscope:
         return self._state.told()
 
     # ------------------------------------------------------------- taking and giving
+
+    def _find_locks(self) -> List[Tuple[str, Any]]:
+        """Return the locks of camera and stage.
+
+        Never the server's composite lock: when that cannot be had, it also releases
+        what the caller held before.
+        """
+        parts = ((part, getattr(self._microscope, part)) for part in PARTS)
+        return [(part, getattr(found, "lock", None)) for part, found in parts]
 
     def acquire(self, deadline_ns: int) -> None:
         """Take camera and stage for one visit; see `ports.Microscope`."""

@@ -1,23 +1,26 @@
 """Server v2's stage as ours: every axis is approached from below."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Optional
 
 import numpy as np
 
 from openflexure_timelapse.errors import HardwareError
-from openflexure_timelapse.hosts.v2_locks import VisitLocks
+from openflexure_timelapse.hosts.approach import (
+    APPROACH_STEPS,
+    Steps,
+    first_move,
+    told_place,
+    way_between,
+)
 from openflexure_timelapse.hosts.v2_state import InstrumentState
+from openflexure_timelapse.hosts.visit_locks import VisitLocks
 from openflexure_timelapse.ports import StageInfo, StagePosition
 
 __all__ = ["V2Stage"]
 
-APPROACH_STEPS = 200
-"""Where the server does not know the play: more than that of any OpenFlexure axis."""
 STEPS_PER_S = 1000.0
 DELTA_STEPS = 2
 """A delta stage works x, y and z out from three legs, and drops fractions twice."""
-
-Steps = Tuple[int, int, int]
 
 
 class V2Stage:
@@ -90,7 +93,7 @@ class V2Stage:
             When the board does not move, or is elsewhere afterwards.
         """
         here = self.position()
-        way = _way(here, target)
+        way = way_between(here, target)
         below = self._below(here, way)
         self.forget_approach()
         self._move(f"move the stage to {target.x}, {target.y}, {target.z}", below)
@@ -99,29 +102,23 @@ class V2Stage:
             (way[0] - below[0], way[1] - below[1], way[2] - below[2]),
         )
         there = self.position()
-        off = max(abs(step) for step in _way(there, target))
+        off = max(abs(step) for step in way_between(there, target))
         if off > (DELTA_STEPS if hasattr(self._stage, "Tvd") else 0):
-            message = f"The stage did not arrive: asked {_told(target)}, is "
-            raise HardwareError(f"{message}{_told(there)}; check motors and cable.")
+            message = f"The stage did not arrive: asked {told_place(target)}, is "
+            raise HardwareError(
+                f"{message}{told_place(there)}; check motors and cable."
+            )
         self._came_to = there
 
     def _below(self, here: StagePosition, way: Steps) -> Steps:
         """Return the first move: below the target where play must be taken up.
 
-        An axis that stands where it came from below needs none upwards, and a long
-        way up takes up any play by itself. The mock has no play, and takes half a
-        second for each move: it goes there in one.
+        The mock has no play, and takes half a second for each move: it goes there in
+        one.
         """
         if self._is_mock:
             return way
-        first: List[int] = []
-        extra = self._approach_steps()
-        came = self._came_to
-        for axis, step in enumerate(way):
-            engaged = came is not None and _steps(came)[axis] == _steps(here)[axis]
-            enough = step >= (0 if engaged else extra[axis])
-            first.append(0 if enough else step - extra[axis])
-        return first[0], first[1], first[2]
+        return first_move(here, way, self._came_to, self._approach_steps())
 
     def _approach_steps(self) -> Steps:
         """Return how far below a target each axis turns round."""
@@ -135,18 +132,3 @@ class V2Stage:
         if any(steps):
             with self._locks.call(what):
                 self._stage.move_rel(np.array(steps, dtype=int), backlash=False)
-
-
-def _steps(place: StagePosition) -> Steps:
-    """Return a place as three numbers."""
-    return place.x, place.y, place.z
-
-
-def _told(place: StagePosition) -> str:
-    """Return a place for a message."""
-    return f"({place.x}, {place.y}, {place.z})"
-
-
-def _way(here: StagePosition, there: StagePosition) -> Steps:
-    """Return the steps from one place to another."""
-    return there.x - here.x, there.y - here.y, there.z - here.z

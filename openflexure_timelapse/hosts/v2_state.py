@@ -6,23 +6,18 @@ block has room for 64 kB in all.
 """
 
 import json
-import math
-from numbers import Integral, Real
 from typing import Any, Dict, Mapping, Optional
 
+from openflexure_timelapse.hosts.plain import LEFT_OUT, LONGEST_TEXT, plain
 from openflexure_timelapse.ports import Clock, JsonDict, StagePosition
 
-__all__ = ["InstrumentState", "plain"]
+__all__ = ["InstrumentState"]
 
 NS_PER_S = 1_000_000_000
 STALE_S = 10
-LONGEST_LIST = 64
-LONGEST_TEXT = 1000
 LARGEST_EXTENSION = 1000
 LARGEST_STATE = 14_000
-DEEPEST = 8
 OWN_EXTENSIONS = "org.openflexure."
-LEFT_OUT = "left out: too large"
 
 
 class InstrumentState:
@@ -129,40 +124,3 @@ def _small(settings: Any) -> Any:
     """Return an extension's settings, or that they are too large."""
     told = plain(settings)
     return told if len(json.dumps(told)) <= LARGEST_EXTENSION else LEFT_OUT
-
-
-def plain(value: Any, depth: int = 0) -> Any:
-    """Return a value as JSON-able data, what is large in it left out.
-
-    Parameters
-    ----------
-    value : object
-        Of JSON's own types, numpy's, fractions and UUIDs; of anything else only the
-        name of its type is told.
-    depth : int
-        How deeply it is nested already.
-    """
-    if value is None or isinstance(value, (bool, str)):
-        too_long = isinstance(value, str) and len(value) > LONGEST_TEXT
-        return LEFT_OUT if too_long else value
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, Real):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    if hasattr(value, "tolist") and getattr(value, "size", 0) <= LONGEST_LIST:
-        return plain(value.tolist(), depth + 1)
-    return _plain_whole(value, depth)
-
-
-def _plain_whole(value: Any, depth: int) -> Any:
-    """Return a container as JSON-able data; of what is none only what it is."""
-    if isinstance(value, Mapping) and depth < DEEPEST:
-        return {str(key): plain(inner, depth + 1) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)) and depth < DEEPEST:
-        if len(value) > LONGEST_LIST:
-            return LEFT_OUT
-        return [plain(inner, depth + 1) for inner in value]
-    if type(value).__name__ == "UUID":
-        return str(value)
-    return f"left out: {type(value).__name__}"

@@ -11,7 +11,7 @@ from hardware_sim.v2_autofocus import AutofocusExtension
 from hardware_sim.v2_server import SimulatedServer, create
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.focus import decide_focus
-from openflexure_timelapse.hosts.v2_focuser import upward_sweep
+from openflexure_timelapse.hosts.upward_sweep import upward_sweep
 from openflexure_timelapse.hosts.v2_microscope import V2Microscope
 from openflexure_timelapse.plan import Accept
 from openflexure_timelapse.ports import StagePosition

@@ -15,7 +15,7 @@ from openflexure_timelapse.errors import (
     IncompleteImageError,
 )
 from openflexure_timelapse.hosts.system import RealClock
-from openflexure_timelapse.hosts.v2_locks import VisitLocks
+from openflexure_timelapse.hosts.visit_locks import VisitLocks
 
 START_NS = 1_800_000_000_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -116,7 +116,13 @@ def _another() -> Iterator[Somebody]:
 def visit_locks(microscope: Any) -> Tuple[VisitLocks, VirtualClock]:
     """Return the locks of a visit and their clock, which jumps."""
     clock = VirtualClock(START_NS)
-    return VisitLocks(microscope, clock), clock
+    return VisitLocks(lambda: parts_of(microscope), clock), clock
+
+
+def parts_of(microscope: Any) -> List[Tuple[str, Any]]:
+    """Return the locks as the adapter finds them."""
+    parts = ("camera", "stage")
+    return [(name, getattr(getattr(microscope, name), "lock", None)) for name in parts]
 
 
 def is_free(lock: StrictLock, somebody: Somebody) -> bool:
@@ -338,7 +344,7 @@ def test_a_capture_that_hangs_on_a_real_lane_frees_the_camera_at_last(
     """With the engine's own lane: timeout, busy, and free again once it returns."""
     microscope, clock = make_microscope(), RealClock()
     locks, lane, go = (
-        VisitLocks(microscope, clock),
+        VisitLocks(lambda: parts_of(microscope), clock),
         clock.lane("test"),
         threading.Event(),
     )

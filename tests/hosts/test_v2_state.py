@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hardware_sim import VirtualClock
-from openflexure_timelapse.hosts.v2_state import InstrumentState, plain
+from openflexure_timelapse.hosts.plain import plain
+from openflexure_timelapse.hosts.v2_state import InstrumentState
 from openflexure_timelapse.ports import StagePosition
 
 START_NS = 1_800_000_000_000_000_000

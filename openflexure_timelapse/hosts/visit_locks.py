@@ -1,6 +1,7 @@
-"""Server v2's locks around one visit, and a frame around every call of its hardware.
+"""A server's locks around one visit, and a frame around every call of its hardware.
 
-The locks belong to the thread that took them, and only that thread can give them back.
+Server v2 has one lock for each part of the microscope, server v3 one for all. They
+belong to the thread that took them, and only that thread can give them back.
 A call that hangs keeps its thread, so the lane goes on with another one, and then:
 
 * a release from the other thread only marks the locks as given up; the thread that
@@ -12,7 +13,7 @@ A call that hangs keeps its thread, so the lane goes on with another one, and th
 
 import threading
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Optional
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from openflexure_timelapse.errors import (
     HardwareBusyError,
@@ -22,11 +23,15 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.ports import Clock
 
-__all__ = ["VisitLocks"]
+__all__ = ["Parts", "VisitLocks", "try_lock"]
 
 POLL_NS = 20_000_000
-PARTS = ("camera", "stage")
-"""In the order of taking, which is that of the server's own composite lock."""
+STOPS = (GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What ends a thread or the process, and is nobody's failure."""
+BUSY = "GlobalLockBusyError"
+"""What server v3 raises where its lock was not to be had; known by its name only."""
+
+Parts = Sequence[Tuple[str, Any]]
 
 
 class _Hold:
@@ -77,28 +82,41 @@ class _Mine(threading.local):
     end: Optional[_ThreadEnd] = None
 
 
-class VisitLocks:
-    """The locks of camera and stage, taken one by one.
-
-    Never the server's composite lock: when that cannot be had, it also releases what
-    the caller held before.
+def try_lock(lock: Any) -> bool:
+    """Take a lock if it is free or ours; never wait, and never raise.
 
     Parameters
     ----------
-    microscope : object
-        The server's. A part without a lock is not locked.
+    lock : object
+        An ``RLock``, server v3's lock, which is a wrapper of one, or server v2's strict
+        lock: that raises where it cannot be had, unless it is told not to.
+    """
+    try:
+        return bool(lock.acquire(blocking=False, timeout=None, _strict=False))
+    except TypeError:
+        return bool(lock.acquire(blocking=False))
+
+
+class VisitLocks:
+    """The locks of a microscope, taken one by one.
+
+    Parameters
+    ----------
+    find_locks : callable
+        Returns them in the order of taking, each with the name of what it guards; None
+        for a part that has no lock. Asked for each visit.
     clock : Clock
         Keeps the deadline.
     """
 
-    def __init__(self, microscope: Any, clock: Clock) -> None:
-        self._microscope = microscope
+    def __init__(self, find_locks: Callable[[], Parts], clock: Clock) -> None:
+        self._find_locks = find_locks
         self._clock = clock
         self._mine = _Mine()
         self._current: Optional[_Hold] = None
 
     def acquire(self, deadline_ns: int) -> None:
-        """Take both locks; see `ports.Microscope`.
+        """Take all locks; see `ports.Microscope`.
 
         Raises
         ------
@@ -107,8 +125,7 @@ class VisitLocks:
         """
         self.release()
         hold = _Hold()
-        for part in PARTS:
-            lock = getattr(getattr(self._microscope, part), "lock", None)
+        for part, lock in self._find_locks():
             if not self.take(lock, deadline_ns):
                 hold.give_back()
                 message = f"Somebody else uses the {part}, or a call to it still "
@@ -121,19 +138,20 @@ class VisitLocks:
     def take(self, lock: Optional[Any], deadline_ns: int) -> bool:
         """Try to take one lock until the deadline, at least once.
 
-        Without blocking: on Python 3.7 a lock's own timeout follows the time of day.
+        Without blocking: on Python 3.7 a lock's own timeout follows the time of day,
+        and server v3's ends after 50 ms.
 
         Parameters
         ----------
-        lock : labthings.StrictLock or None
-            None is taken at once.
+        lock : object or None
+            As `try_lock` knows them; None is taken at once.
         deadline_ns : int
             Monotonic time.
         """
         if lock is None:
             return True
         signal = self._clock.signal()
-        while not lock.acquire(blocking=False, timeout=None, _strict=False):
+        while not try_lock(lock):
             now_ns = self._clock.monotonic_ns()
             if now_ns >= deadline_ns:
                 return False
@@ -164,8 +182,11 @@ class VisitLocks:
         ------
         HardwareTimeoutError
             When this thread was given up before, or for a driver's `TimeoutError`.
+        HardwareBusyError
+            When the server's own lock was not to be had.
         HardwareError
-            For whatever else a driver raises.
+            For whatever else a driver raises, also for what is no `Exception`: server
+            v3 tells so that an action was cancelled, and the engine's thread runs none.
         """
         hold = self._mine.hold
         if hold is not None and hold.given_up:
@@ -173,17 +194,22 @@ class VisitLocks:
             raise HardwareTimeoutError(message + "wait for the next visit.")
         try:
             yield
-        except TimelapseError:
+        except (TimelapseError, *STOPS):
             raise
         except TimeoutError as exc:
             raise HardwareTimeoutError(_failed(what, exc)) from exc
-        except Exception as exc:  # drivers raise what they like
+        except BaseException as exc:  # drivers raise what they like
+            if any(kind.__name__ == BUSY for kind in type(exc).__mro__):
+                message = f"Could not {what}: somebody else uses the microscope; "
+                raise HardwareBusyError(message + "try again later.") from exc
             raise HardwareError(_failed(what, exc)) from exc
         finally:
             if hold is not None:
                 hold.call_returned()
 
 
-def _failed(what: str, error: Exception) -> str:
-    """Return the sentence for what a driver raised."""
-    return f"Could not {what}: {error!r}; check the cables and the server's log."
+def _failed(what: str, error: BaseException) -> str:
+    """Return the sentence for what a driver raised, and for what that came of."""
+    cause = f" (from {error.__cause__!r})" if error.__cause__ is not None else ""
+    told = f"{error!r}{cause}; check the cables and the server's log."
+    return f"Could not {what}: {told}"
