@@ -5,7 +5,6 @@ under a plain ``labthings-server``; which Things it works with is found by their
 and one that is missing is told by the status instead of stopping the server.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -248,19 +247,25 @@ class TimelapseThing(Endpoints, _Host):
 
     @lt.property
     def timelapse_status(self) -> dict[str, Any]:
-        """How the run goes: the same as the verb ``status``."""
+        """Return how the run goes: the same as the verb ``status``."""
         return self.verbs.status()
 
-    @lt.property(use_global_lock=False)
+    @lt.property
     def default_plan(self) -> dict[str, Any]:
-        """What forms show before anything is typed; the last plan that was started."""
-        plan = self.verbs.service.preferences.read().plan
+        """Return what forms show before anything is typed: the last plan, or none."""
+        try:
+            plan = self.verbs.service.preferences.read().plan
+        except TimelapseError:  # the status tells it, and a property never fails
+            plan = None
         return {} if plan is None else plan.to_json()
 
     @default_plan.setter
     def _set_default_plan(self, plan: dict[str, Any]) -> None:
         """Keep another one; an empty one for none."""
         self.verbs.service.preferences.change({"plan": plan or None})
+
+    # The decorator of a property with a getter has no argument for it.
+    default_plan.use_global_lock = False
 
     @property
     def thing_state(self) -> Mapping[str, Any]:
@@ -349,7 +354,7 @@ def _line(told: Mapping[str, Any]) -> str:
 def _file(path: Path, request: Request) -> Response:
     """Return a file, whole or the range that was asked for."""
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-    response = FileResponse(path, headers=headers, stat_result=os.stat(path))
+    response = FileResponse(path, headers=headers, stat_result=path.stat())
     if request.headers.get("if-none-match") == response.headers["etag"]:
         kept = {"etag": response.headers["etag"], **headers}
         return Response(status_code=NOT_MODIFIED, headers=kept)
