@@ -11,14 +11,12 @@ from labthings.views import ActionView
 from numpy.typing import NDArray
 from werkzeug.exceptions import ServiceUnavailable
 
+from hardware_sim.sweep import MOST_FRAMES_PER_S, pace, sharpest
 from hardware_sim.v2_objects import Microscope
 
 __all__ = ["AutofocusExtension"]
 
 COMPONENT = "org.openflexure.microscope"
-STEPS_PER_FRAME = 40
-MOST_FRAMES_PER_S = 12.0
-"""A camera renders no more of them beside a moving stage, whatever it was asked for."""
 
 
 class _Sweeps:
@@ -66,24 +64,6 @@ class _Sweeps:
         return self._places[-1]
 
 
-def _peak(heights: NDArray[Any], sizes: NDArray[Any]) -> float:
-    """Return the middle of the frames around the largest that are above half of it.
-
-    The real server takes the largest one; it sees three times as many.
-    """
-    if not len(sizes):
-        raise ValueError("No images: the live view showed none during the sweep.")
-    best = int(np.argmax(sizes))
-    above = sizes - (sizes[best] + sizes.min()) / 2
-    low = np.flatnonzero(above <= 0)
-    first = max(low[low < best], default=-1) + 1
-    last = min(low[low > best], default=len(sizes))
-    weights = above[first:last]
-    if not weights.sum() > 0:
-        return float(heights[best])
-    return float(np.average(heights[first:last], weights=weights))
-
-
 class AutofocusExtension(BaseExtension):
     """Find the height at which the live view is sharpest."""
 
@@ -129,9 +109,9 @@ class AutofocusExtension(BaseExtension):
             sweeps = _Sweeps(microscope)
             sweeps.sweep(-dz / 2)
             with _paced(microscope):
-                sharpest = _peak(*sweeps.sweep(dz))
+                peak = sharpest(*sweeps.sweep(dz))
             sweeps.sweep(-dz)
-            sweeps.sweep(sharpest - sweeps.z)
+            sweeps.sweep(peak - sweeps.z)
         return sweeps.told()
 
 
@@ -154,7 +134,7 @@ def _paced(microscope: Microscope) -> ContextManager[None]:
     paced = getattr(microscope.stage, "paced", None)
     if paced is None:
         return contextlib.nullcontext()
-    held: ContextManager[None] = paced(STEPS_PER_FRAME * min(rate, MOST_FRAMES_PER_S))
+    held: ContextManager[None] = paced(pace(rate))
     return held
 
 
