@@ -20,8 +20,8 @@ __all__ = [
     "whole_compensation",
 ]
 
-SIMULATIONS = frozenset({"DummyStage", "SimulatedCamera"})
-"""The server's own classes without hardware."""
+SIMULATIONS = frozenset({"DummyStage", "SimulatedCamera", "SimulatedStage"})
+"""Classes without hardware: the server's own, and the simulated server's."""
 
 NEEDED: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
     "camera": (

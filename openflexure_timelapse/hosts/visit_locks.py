@@ -196,16 +196,24 @@ class VisitLocks:
             yield
         except (TimelapseError, *STOPS):
             raise
-        except TimeoutError as exc:
-            raise HardwareTimeoutError(_failed(what, exc)) from exc
         except BaseException as exc:  # drivers raise what they like
-            if any(kind.__name__ == BUSY for kind in type(exc).__mro__):
-                message = f"Could not {what}: somebody else uses the microscope; "
-                raise HardwareBusyError(message + "try again later.") from exc
-            raise HardwareError(_failed(what, exc)) from exc
+            raise _ours(what, exc) from exc
         finally:
             if hold is not None:
                 hold.call_returned()
+
+
+def _ours(what: str, error: BaseException) -> HardwareError:
+    """Return our error for what a driver raised.
+
+    Server v3's busy error is also a `TimeoutError`, and the camera did not hang then.
+    """
+    if any(kind.__name__ == BUSY for kind in type(error).__mro__):
+        message = f"Could not {what}: somebody else uses the microscope; "
+        return HardwareBusyError(message + "try again later.")
+    if isinstance(error, TimeoutError):
+        return HardwareTimeoutError(_failed(what, error))
+    return HardwareError(_failed(what, error))
 
 
 def _failed(what: str, error: BaseException) -> str:

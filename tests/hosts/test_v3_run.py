@@ -1,0 +1,186 @@
+"""Whole runs of the engine on the simulated server v3's Things."""
+
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+from somebody import HANG_S, Somebody
+from v3_sim import lock_of, over, running
+from v3_things import comment_of
+
+from hardware_sim import Fault
+from hardware_sim.v3_server import SimulatedServer
+from openflexure_timelapse import quality
+from openflexure_timelapse.engine import Engine
+from openflexure_timelapse.focus import decide_focus
+from openflexure_timelapse.hosts.v3_microscope import HOST
+from openflexure_timelapse.hosts.visit_locks import try_lock
+from openflexure_timelapse.plan import Accept, parse_plan
+from openflexure_timelapse.ports import StagePosition
+from openflexure_timelapse.store.disk import RealDisk
+from openflexure_timelapse.store.recover import recover
+from openflexure_timelapse.store.run_store import RunStore
+
+# The grid is shifted rather than a slot skipped: how quickly a picture is rendered then
+# decides only whether it counts as captured or as late.
+PLAN: Dict[str, Any] = {
+    "name": "v3",
+    "interval_s": 60,
+    "frames": 3,
+    "late": "shift",
+    "settle_s": 0.1,
+    "keep_free_mb": 0,
+    "movie": None,
+}
+DARK_GREY = 20
+
+
+@pytest.fixture(name="server")
+def _server(tmp_path: Path) -> Iterator[SimulatedServer]:
+    """Start a server over beads."""
+    yield from running(tmp_path / "server")
+
+
+class Run:
+    """A run on a server, from its start to its end."""
+
+    def __init__(self, folder: Path, server: SimulatedServer, **plan: Any) -> None:
+        data = server.things["camera"]
+        self.microscope = over(server, make_path=data.create_data_path)
+        parsed = parse_plan({**PLAN, **plan})
+        camera = self.microscope.camera.describe()
+        header = {
+            "created": "2026-11-23T09:00:00+01:00",
+            "microscope": self.microscope.describe(),
+            "camera": {
+                "model": camera.model,
+                "simulated": camera.simulated,
+                "um_per_pixel": camera.um_per_pixel,
+            },
+            "plan": parsed.to_json(),
+        }
+        disk = RealDisk()
+        self.folder = folder / "run"
+        RunStore.create(folder, "run", header, disk).close()
+        store = RunStore.open(self.folder, disk)
+        recover(store)
+        Engine(parsed, store, self.microscope, server.clock, disk).run()
+        store.close()
+
+    def visits(self) -> List[Any]:
+        """Return what became of each visit."""
+        with RunStore.open_read(self.folder) as store:
+            return list(store.visits(0, 100))
+
+    def frames(self) -> List[Path]:
+        """Return the files of the frames, in order."""
+        return sorted((self.folder / "frames").rglob("*.jpeg"))
+
+
+def is_free(server: SimulatedServer) -> bool:
+    """Tell whether another thread can take the server's lock."""
+    told: List[bool] = []
+
+    def try_it() -> None:
+        told.append(try_lock(lock_of(server)))
+        if told[-1]:
+            lock_of(server).release()
+
+    thread = threading.Thread(target=try_it)
+    thread.start()
+    thread.join()
+    return told[0]
+
+
+def test_three_slots_with_autofocus_and_light_are_captured(
+    server: SimulatedServer, tmp_path: Path
+) -> None:
+    """Focused by the server's sweep, lit for each still, and everything put back."""
+    run = Run(
+        tmp_path,
+        server,
+        autofocus={"every": 2, "range": 1000},
+        light="only_while_capturing",
+        positions=[{"name": "a", "x": 10, "y": -20, "z": 100}],
+        camera_mode="quick",
+    )
+    visits, frames = run.visits(), run.frames()
+    ends = [visit.outcome.value for visit in visits]
+    assert set(ends) <= {"captured", "late"}, [visit.detail for visit in visits]
+    assert len(ends) == len(frames) == PLAN["frames"]
+    decisions = [visit.focus for visit in visits]
+    assert [decision is not None for decision in decisions] == [True, False, True]
+    for frame in frames:
+        assert quality.inspect(frame.read_bytes()).mean_grey > DARK_GREY
+    told = comment_of(frames[0])
+    state = told["instrument"]["state"]
+    assert set(state) >= {"camera", "stage"}
+    assert state["stage"]["position"]["z"] == decisions[0]["z"]
+    assert run.microscope.describe()["host"] == HOST
+    assert server.sim.light.level() > 0.0
+    assert is_free(server)
+    left = server.data_folder("camera").iterdir()
+    assert [path.name for path in left if path.suffix == ".jpeg"] == []
+
+
+def test_a_picture_without_light_is_black(server: SimulatedServer) -> None:
+    """A light that is off is seen, and so is one that was switched on just now."""
+    microscope = over(server)
+    assert microscope.light is not None
+    greys = []
+    for level in (1.0, 0.0, 1.0):
+        microscope.light.set_level(level)
+        images = microscope.camera.capture("quick"), microscope.camera.preview()
+        greys.append([quality.inspect(image.jpeg).mean_grey for image in images])
+    assert max(greys[1]) < DARK_GREY < min(greys[0] + greys[2])
+
+
+def test_our_rules_believe_the_servers_sweep(server: SimulatedServer) -> None:
+    """The curve of the way up has one peak, to which the stage can go."""
+    microscope = over(server)
+    assert microscope.focuser is not None
+    microscope.acquire(server.clock.monotonic_ns())
+    microscope.stage.move_to(StagePosition(0, 0, 200))
+    sweep = microscope.focuser.sweep(1201)
+    decision = decide_focus(sweep, Accept(), 1201, None, 200)
+    microscope.stage.move_to(StagePosition(0, 0, decision.z))
+    microscope.release()
+    assert decision.accepted, decision.reason
+
+
+def test_another_user_is_a_skipped_visit(
+    server: SimulatedServer, tmp_path: Path
+) -> None:
+    """Somebody who keeps the microscope is told as busy, and loses nothing."""
+    somebody, taken, go = Somebody(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        assert lock_of(server).acquire(timeout=HANG_S)
+        taken.set()
+        assert go.wait(HANG_S)
+        lock_of(server).release()
+
+    outcome = somebody.starts(hold)
+    assert taken.wait(HANG_S)
+    run = Run(tmp_path, server, frames=1)
+    go.set()
+    outcome.result()
+    somebody.ends()
+    (visit,) = run.visits()
+    assert (visit.outcome.value, visit.reason.value) == ("skipped", "busy")
+    assert is_free(server)
+
+
+def test_a_failed_move_costs_its_visit_and_no_more(tmp_path: Path) -> None:
+    """The light is as it was, the lock is free, and so is the next slot."""
+    fault = Fault("stage_busy", nth=(0,))
+    for server in running(tmp_path / "server", faults=[fault]):
+        places = [{"name": "a", "x": 10, "y": -20, "z": 100}]
+        light = "only_while_capturing"
+        run = Run(tmp_path, server, frames=2, positions=places, light=light)
+        ends = [visit.outcome.value for visit in run.visits()]
+        assert ends[0] == "failed"
+        assert ends[1] in {"captured", "late"}
+        assert server.sim.light.level() > 0.0
+        assert is_free(server)
