@@ -84,7 +84,7 @@ def _start_form(verbs: Verbs, asked: Asked) -> Reply:
 
 def _pause(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
     """Pause the run."""
-    return verbs.service.pause()
+    return verbs.pause()
 
 
 def _resume(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import labthings_fastapi as lt
 from fastapi import Depends, Request, Response
@@ -89,7 +89,9 @@ class TimelapseThing(Endpoints, _Host):
         Where the runs are kept; None for the server's own place for this Thing.
     """
 
-    _class_settings = {"validate_properties_on_set": True}
+    _class_settings: ClassVar[lt.ThingClassSettings] = {
+        "validate_properties_on_set": True
+    }
 
     camera: lt.Thing | None = lt.thing_slot(None)
     stage: lt.Thing | None = lt.thing_slot(None)
@@ -281,7 +283,7 @@ class TimelapseThing(Endpoints, _Host):
     @lt.action(use_global_lock=False)
     def pause_timelapse(self) -> dict[str, Any]:
         """Pause the time-lapse."""
-        return self._done(lambda: self.verbs.service.pause())
+        return self._done(self.verbs.pause)
 
     @lt.action(use_global_lock=False)
     def resume_timelapse(self) -> dict[str, Any]:

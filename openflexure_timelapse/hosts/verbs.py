@@ -126,6 +126,10 @@ class Verbs:
             told["warnings"] = [f"The plan is not remembered for next time: {exc}"]
         return told
 
+    def pause(self) -> Dict[str, Any]:
+        """Pause the active run; see `Service.pause`."""
+        return self.service.pause()
+
     def resume(self) -> Dict[str, Any]:
         """Go on with the paused run, or with one that was interrupted.
 

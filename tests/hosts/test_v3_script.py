@@ -1,0 +1,20 @@
+"""The script of every host, against server v3."""
+
+import json
+from pathlib import Path
+
+from script import drive
+from v3_rig import started
+
+ANSWERS = Path(__file__).with_name("answers.json")
+
+
+def test_the_script_gets_the_answers_of_every_host(tmp_path: Path) -> None:
+    """Every verb of the design, the same form of answers under each server."""
+    rig = started(tmp_path)
+    seen = json.loads(json.dumps(drive(rig.visitor)))
+    rig.close()
+    expected = json.loads(ANSWERS.read_text("utf-8"))
+    assert sorted(seen) == sorted(expected)
+    for name, answer in seen.items():
+        assert answer == expected[name], name
