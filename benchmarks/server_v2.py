@@ -1,9 +1,9 @@
 """Measure what our extension costs server v2: starts, the live view, status polling.
 
-Run ``python benchmarks/server_v2.py [--rounds N] [--seconds S]`` where server v2's
-library is installed (``pip install '.[server-v2]'``); prints markdown tables. The
-server is ``openflexure-timelapse simulate`` in a process of its own, at speed 1; what
-is compared is measured in turn on that one process.
+Run ``python benchmarks/server_v2.py [--rounds N] [--seconds S] [--parts ...]`` where
+server v2's library is installed (``pip install '.[server-v2]'``); prints markdown
+tables. The server is ``openflexure-timelapse simulate`` in a process of its own, at
+speed 1; what is compared is measured in turn.
 """
 
 import argparse
@@ -20,10 +20,12 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 API = "/api/v2"
 OURS = f"{API}/extensions/org.openflexure.timelapse"
+PARTS = ("starts", "live", "polling")
+MEMORY = Path("/dev/shm")  # noqa: S108 (memory is the point)
 STARTS = 20
 POLLERS = 5
 BURST = 300
@@ -85,8 +87,7 @@ class Server:
         try:
             yield
         finally:
-            self.ask(f"{OURS}/stop", {})
-            self.until(lambda told: told["phase"] == "ended")
+            stopped(self)
 
     def cpu_s(self) -> float:
         """Return the processor time of the process until now."""
@@ -101,6 +102,17 @@ class Server:
         self._process.communicate()
 
 
+@contextlib.contextmanager
+def serving(place: Optional[Path]) -> Iterator[Server]:
+    """Have a server whose data are in a new folder in a place; None for the usual."""
+    with tempfile.TemporaryDirectory(dir=None if place is None else str(place)) as name:
+        server = Server(Path(name))
+        try:
+            yield server
+        finally:
+            server.close()
+
+
 # ----------------------------------------------------------------------------- starts
 
 
@@ -111,26 +123,38 @@ def milliseconds(act: Callable[[], Any]) -> float:
     return (time.perf_counter() - began_s) * 1000
 
 
+def stopped(server: Server) -> None:
+    """Stop the run and wait for its end."""
+    server.ask(f"{OURS}/stop", {})
+    server.until(lambda told: told["phase"] == "ended")
+
+
 def starts(server: Server) -> List[str]:
-    """Measure how soon a start answers, in turn with an answer of the server's own."""
-    ours: List[float] = []
-    theirs: List[float] = []
+    """Measure how soon a start answers, in turn with an answer of the server's own.
+
+    And with a start on a second server that keeps its data in memory: the difference
+    is what the disk needs to make a run durable.
+    """
     plan = {**PLAN, "interval_s": 5, "camera_mode": "video"}
-    for _ in range(STARTS):
-        theirs.append(milliseconds(lambda: server.ask(f"{API}/instrument/settings")))
-        ours.append(milliseconds(lambda: server.ask(f"{OURS}/start", plan)))
-        server.ask(f"{OURS}/stop", {})
-        server.until(lambda told: told["phase"] == "ended")
-    reference = statistics.median(theirs)
+    own, start = f"{API}/instrument/settings", f"{OURS}/start"
+    found: Dict[str, List[float]] = {
+        "the server's own `GET instrument/settings`": [],
+        f"`POST start`, {STARTS} times, each stopped again": [],
+        "the same, with the data in memory": [],
+    }
+    theirs, on_disk, in_memory = found.values()
+    with serving(MEMORY) as other:
+        for _ in range(STARTS):
+            theirs.append(milliseconds(lambda: server.ask(own)))
+            on_disk.append(milliseconds(lambda: server.ask(start, plan)))
+            stopped(server)
+            in_memory.append(milliseconds(lambda: other.ask(start, plan)))
+            stopped(other)
     rows = ["| request | median ms | max ms | ratio of medians |", "|---|--:|--:|--:|"]
-    for what, found in (
-        ("the server's own `GET instrument/settings`", theirs),
-        (f"`POST start`, {STARTS} times, each stopped again", ours),
-    ):
-        median = statistics.median(found)
-        rows.append(
-            f"| {what} | {median:.0f} | {max(found):.0f} | {median / reference:.1f} |"
-        )
+    for what, times in found.items():
+        median, most = statistics.median(times), max(times)
+        ratio = median / statistics.median(theirs)
+        rows.append(f"| {what} | {median:.0f} | {most:.0f} | {ratio:.1f} |")
     return rows
 
 
@@ -254,15 +278,15 @@ def load(server: Server, seconds: float, clients: int) -> Tuple[float, float]:
     return 100 * used_s / passed_s, count / passed_s
 
 
-def burst_ms(server: Server) -> float:
-    """Return the processor time of one status request, from many without a pause.
+def burst_ms(server: Server, path: str) -> float:
+    """Return the processor time of one request, from many without a pause.
 
     What the server does anyway in that time is taken off, as measured just before.
     """
     percent, _ = load(server, 5, 0)
     before, began_s = server.cpu_s(), time.perf_counter()
     for _ in range(BURST):
-        server.status()
+        server.ask(path)
     passed_s = time.perf_counter() - began_s
     used_s = server.cpu_s() - before - percent / 100 * passed_s
     return used_s / BURST * 1000
@@ -282,18 +306,21 @@ def status_cost(server: Server, rounds: int, seconds: float) -> List[str]:
     """Measure the cost of status polling, idle and during a run."""
     heads = ["server", "% of a core", f"with {POLLERS} pollers", "more, by round"]
     heads += ["status/s", "CPU ms a status", f"so of a core at {POLLERS}/s"]
-    rows = [f"| {' | '.join(heads)} |", "|---|--:|--:|---|--:|--:|--:|"]
+    heads += ["CPU ms of the server's own `GET instrument/state`"]
+    rows = [f"| {' | '.join(heads)} |", "|---|--:|--:|---|--:|--:|--:|--:|"]
     for what in ("idle", "run of 1 frame/s"):
         with contextlib.ExitStack() as run:
             if what != "idle":
                 run.enter_context(server.recording("video"))
-            found, one_ms = polled(server, rounds, seconds), burst_ms(server)
+            found = polled(server, rounds, seconds)
+            one_ms = burst_ms(server, f"{OURS}/status")
+            theirs_ms = burst_ms(server, f"{API}/instrument/state")
         without, with_them, rate = (statistics.mean(each) for each in zip(*found))
         more = ", ".join(f"{each[1] - each[0]:+.2f}" for each in found)
         share = one_ms * POLLERS / 10
         rows.append(
             f"| {what} | {without:.1f} | {with_them:.1f} | {more} | {rate:.2f} | "
-            f"{one_ms:.2f} | {share:.2f} % |"
+            f"{one_ms:.2f} | {share:.2f} % | {theirs_ms:.2f} |"
         )
     return rows
 
@@ -303,18 +330,18 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=2)
     options.add_argument("--seconds", type=float, default=30)
+    options.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     chosen = options.parse_args()
-    before = os.getloadavg()
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder))
-        try:
-            print("\n".join(starts(server)) + "\n", flush=True)
-            for measure in (live_view, status_cost):
-                rows = measure(server, chosen.rounds, chosen.seconds)
-                print("\n".join(rows) + "\n", flush=True)
-        finally:
-            server.close()
-    told = f"{before[1]:.1f} before, {os.getloadavg()[1]:.1f} at the end"
+    before = os.getloadavg()[1]
+    measure: Dict[str, Callable[[Server], List[str]]] = {
+        "starts": starts,
+        "live": lambda server: live_view(server, chosen.rounds, chosen.seconds),
+        "polling": lambda server: status_cost(server, chosen.rounds, chosen.seconds),
+    }
+    with serving(None) as server:
+        for part in chosen.parts:
+            print("\n".join(measure[part](server)) + "\n", flush=True)
+    told = f"{before:.1f} before, {os.getloadavg()[1]:.1f} at the end"
     print(f"Python {platform.python_version()}, load of the machine {told}")
     return 0
 
