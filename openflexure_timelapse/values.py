@@ -92,7 +92,6 @@ class CameraInfo:
         default_width, _ = next(iter(self.modes.values()))
         return self.um_per_pixel * default_width / self.modes[mode][0]
 
-
     def frame_bytes(self, mode: Optional[str]) -> int:
         """Return the usual size of a frame in a mode, by its number of pixels.
 
