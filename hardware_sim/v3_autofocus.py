@@ -2,7 +2,7 @@
 
 import enum
 import time
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 import labthings_fastapi as lt
 import numpy as np
@@ -116,7 +116,9 @@ class SimulatedAutofocus(lt.Thing):
             raise ValueError("The range must be above 0.")
         noted = record or int(sharpness_metric)
         if not noted & int(sharpness_metric):
-            raise ValueError(f"The sharpness metric {sharpness_metric} is not recorded.")
+            raise ValueError(
+                f"The sharpness metric {sharpness_metric} is not recorded."
+            )
         if noted & SharpnessMethod.FOCUS_FOM:
             raise ValueError("This camera has no figure of merit for the focus.")
         with self._cam.watched() as frames:

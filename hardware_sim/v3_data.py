@@ -1,7 +1,7 @@
-"""What Things of the simulated server v3 save, and where: as the real server does it."""
+"""Where the Things of the simulated server v3 save: as on the real server."""
 
 import os
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 from typing import Any, Optional, Union
 
@@ -32,8 +32,9 @@ class DataThing(lt.Thing):
         config = self._thing_server_interface.application_config
         if config is None:
             raise ValueError("The server has no application_config with a data_folder.")
-        self._data_dir = os.path.join(config["data_folder"], self.name)
-        os.makedirs(self._data_dir, exist_ok=True)
+        folder = Path(config["data_folder"], self.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._data_dir = str(folder)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -137,8 +138,8 @@ class RelativeDataPath(RootModel[str]):
         sub_path : str
             Relative to this path.
         """
-        made = RelativeDataPath(os.path.join(self.root, sub_path))
-        made._saver = self._saver  # noqa: SLF001 (one class)
+        made = RelativeDataPath(str(PurePath(self.root, sub_path)))
+        made._saver = self._saver
         return made
 
     @property
@@ -153,8 +154,8 @@ class RelativeDataPath(RootModel[str]):
         if self._saver is None:
             raise RuntimeError("It was never set which Thing saves at this path.")
         if isinstance(self._saver, TemporaryDirectory):
-            return os.path.join(self._saver.name, self.root)
-        return os.path.join(self._saver.data_dir, self.root)
+            return str(Path(self._saver.name, self.root))
+        return str(Path(self._saver.data_dir, self.root))
 
     @property
     def posixpath(self) -> str:

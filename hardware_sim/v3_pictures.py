@@ -2,9 +2,9 @@
 
 import io
 import json
-import os
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
@@ -128,7 +128,10 @@ def taken_at(wall_ns: int, states: Mapping[str, Any]) -> Mapping[str, Any]:
     states : mapping
         The states of all Things, by name.
     """
-    return {"taken": datetime.fromtimestamp(wall_ns / 1e9).astimezone(), "states": states}
+    return {
+        "taken": datetime.fromtimestamp(wall_ns / 1e9).astimezone(),
+        "states": states,
+    }
 
 
 def save(picture: Picture, path: str, size: Any) -> None:
@@ -154,26 +157,25 @@ def save(picture: Picture, path: str, size: Any) -> None:
     pending = ""
     try:
         with NamedTemporaryFile(
-            dir=os.path.dirname(path), suffix=".pending", delete=False
+            dir=Path(path).parent, suffix=".pending", delete=False
         ) as file:
             pending = file.name
         _write(image, path, pending, picture.metadata)
         lt.raise_if_cancelled()
-        os.replace(pending, path)
+        Path(pending).replace(path)
     except Exception as exc:
         raise OSError(f"An error occurred while saving {path}") from exc
     finally:
         with suppress(OSError):
-            os.unlink(pending)
+            Path(pending).unlink()
 
 
 def _write(image: Any, path: str, pending: str, metadata: Mapping[str, Any]) -> None:
     """Write a picture into a file; only a JPEG has metadata."""
     if isinstance(image, bytes):
-        with open(pending, "wb") as file:
-            file.write(image)
+        Path(pending).write_bytes(image)
         return
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = Path(path).suffix.lower()
     is_jpeg = suffix in JPEG_SUFFIXES
     format_name = Image.registered_extensions()[suffix]
     image.save(pending, format=format_name, **(QUALITY if is_jpeg else {}))

@@ -8,8 +8,9 @@ real one. To start it: ``openflexure-timelapse simulate --api v3``.
 import socket
 import threading
 from pathlib import Path
-from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Union
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Union
 
+import httpx2
 import labthings_fastapi as lt
 import uvicorn
 from fastapi.responses import HTMLResponse
@@ -36,6 +37,7 @@ THINGS = ("camera", "stage", "illumination", "autofocus")
 GRACE_S = 2
 """The real server's time for requests that go on when it ends."""
 END_S = 30.0
+ANSWER_S = 30.0
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Simulated OpenFlexure Microscope</title>
 <h1>Simulated OpenFlexure Microscope</h1>
@@ -221,6 +223,8 @@ class RunningServer:
     ----------
     simulated : SimulatedServer
         As given.
+    sim : SimMicroscope
+        Its instrument.
     port : int
         The one it listens on.
     url : str
@@ -238,7 +242,9 @@ class RunningServer:
         self, simulated: SimulatedServer, host: str = "127.0.0.1", port: int = 0
     ) -> None:
         self.simulated = simulated
+        self.sim = simulated.sim
         self._visitor = Visitor(simulated.server, simulated.sim.faults)
+        self._clients: List[Any] = []
         self._socket = socket.create_server((host, port))
         self.port = int(self._socket.getsockname()[1])
         self.url = f"http://{host}:{self.port}"
@@ -261,18 +267,22 @@ class RunningServer:
         self._visitor.start()
 
     def thing(self, name: str) -> Any:
-        """Return a client of a Thing.
+        """Return a client of a Thing; it is closed with the server.
 
         Parameters
         ----------
         name : str
             Of the Thing.
         """
-        return lt.ThingClient.from_url(f"{self.url}{PREFIX}/{name}/")
+        client = httpx2.Client(timeout=ANSWER_S)
+        self._clients.append(client)
+        return lt.ThingClient.from_url(f"{self.url}{PREFIX}/{name}/", client)
 
     def close(self) -> None:
         """End requests, streams and Things, as the real server does at its end."""
         self._visitor.close()
+        for client in self._clients:
+            client.close()
         camera = self.simulated.things.get("camera")
         if camera is not None:
             camera.kill_mjpeg_streams()

@@ -121,7 +121,7 @@ class SimulatedStage(lt.Thing):
 
     _class_settings = {"validate_properties_on_set": True}  # noqa: RUF012 (as labthings reads it)
 
-    def __init__(  # noqa: PLR0913 (the parts of one instrument)
+    def __init__(
         self,
         thing_server_interface: Any,
         *,
@@ -168,12 +168,12 @@ class SimulatedStage(lt.Thing):
 
     @lt.property
     def axis_names(self) -> Sequence[str]:
-        """The names of the axes."""
+        """Return the names of the axes."""
         return AXES
 
     @lt.property
     def position(self) -> Mapping[str, int]:
-        """The place in steps; during a move, the place where that began."""
+        """Return the place in steps; during a move, the place where that began."""
         return self._turned(dict(zip(AXES, self._known)))
 
     @property

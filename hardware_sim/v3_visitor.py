@@ -41,7 +41,7 @@ class Visitor:
             self._thread.join(END_S)
 
     def _visit(self) -> None:
-        """Take the lock and give it back; the work of a thread, for locks have owners."""
+        """Take the lock and give it back; the work of one thread, which owns it."""
         held = False
         while not self._gone.wait(LOOK_S):
             wanted = self._faults.find("in_use") is not None

@@ -113,7 +113,9 @@ def _add_record(record: argparse.ArgumentParser) -> None:
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
     """Add the arguments of ``simulate``."""
-    simulate.add_argument("--api", choices=["v2"], required=True, help="of the server")
+    simulate.add_argument(
+        "--api", choices=["v2", "v3"], default="v3", help="of which server; v3"
+    )
     simulate.add_argument("--scene", default="algae_growth+pond", help="what is seen")
     simulate.add_argument("--seed", type=int, default=1, help="another is another day")
     simulate.add_argument("--host", default="127.0.0.1", help="where to listen")
@@ -124,6 +126,13 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
         default=Path("simulated"),
         metavar="DIR",
         help="for settings and pictures",
+    )
+    simulate.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="what goes wrong, from when to when: stage_busy or camera_black@60-120",
     )
     simulate.add_argument(
         "--speed",

@@ -1,20 +1,31 @@
 """A simulated microscope server in the foreground, until Ctrl-C."""
 
+import contextlib
 import importlib
 import logging
 import sys
 import time
 from argparse import Namespace
-from typing import Any, List
+from typing import Any, Iterator, List, Sequence, Tuple
+
+from typing_extensions import get_args
 
 from openflexure_timelapse.console.printing import Printer
 from openflexure_timelapse.console.record import interruptible
 from openflexure_timelapse.errors import InvalidRequestError, TimelapseError
 from openflexure_timelapse.manifest import load_manifest
 
-__all__ = ["check_scene", "serve_simulated"]
+__all__ = ["check_scene", "read_faults", "serve_simulated"]
 
 LOOK_S = 0.1
+LIBRARIES = {
+    "v2": ("labthings", "3.7 to 3.11"),
+    "v3": ("labthings-fastapi", "3.11 or later"),
+}
+"""Of each server: what it is made of, and the versions of Python that run it."""
+
+Served = Tuple[str, bool]
+"""A URL, and whether our extension is in the server."""
 
 
 def check_scene(scene: str) -> None:
@@ -38,6 +49,41 @@ def check_scene(scene: str) -> None:
             raise InvalidRequestError(told + "and they may be joined with +.")
 
 
+def read_faults(texts: Sequence[str]) -> List[Any]:
+    """Return the faults that were asked for.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        ``NAME``, ``NAME@FROM`` or ``NAME@FROM-TO``, in simulated seconds after the
+        start.
+
+    Raises
+    ------
+    InvalidRequestError
+        For what is none, or for a fault of the disk: a server writes to a real one.
+    """
+    from hardware_sim.faults import Fault, FaultKind  # noqa: PLC0415 (only to simulate)
+
+    kinds: List[Any] = [
+        kind for kind in get_args(FaultKind) if not kind.startswith("disk_")
+    ]
+    faults = []
+    kind: Any  # a name, until it is found among the kinds
+    for text in texts:
+        kind, _, window = text.partition("@")
+        if kind not in kinds:
+            told = f"There is no fault {kind!r} of a simulated server; the faults are "
+            raise InvalidRequestError(told + ", ".join(kinds) + ".")
+        from_s, _, to_s = window.partition("-")
+        try:
+            faults.append(Fault(kind, float(from_s or 0), float(to_s or "inf")))
+        except ValueError as exc:
+            told = f"The fault {text!r} has no window of time ({exc}); "
+            raise InvalidRequestError(told + f"write {kind}@60-120.") from exc
+    return faults
+
+
 def serve_simulated(options: Namespace, printer: Printer) -> None:
     """Serve a simulated microscope with our extension, until Ctrl-C or SIGTERM.
 
@@ -54,69 +100,97 @@ def serve_simulated(options: Namespace, printer: Printer) -> None:
         When the server's library is not installed, or the port is taken.
     """
     check_scene(options.scene)
-    v2_server = _v2_server()
-    extensions = _extensions(options.api)
+    served = SERVED[options.api](options, read_faults(options.fault))
+    with interruptible() as interrupted, served as (url, with_ours):
+        _tell(printer, options, url, with_ours)
+        while not interrupted.is_set():
+            time.sleep(LOOK_S)
+    printer.say("Ended.")
+
+
+@contextlib.contextmanager
+def _served_v2(options: Namespace, faults: List[Any]) -> Iterator[Served]:
+    """Serve the API of server v2, and end it afterwards."""
+    v2_server = _module_of("v2")
+    entry = load_manifest().hosts["v2"]
+    extensions = []
+    if entry.status == "ready":
+        module, _, name = entry.entry_point.partition(":")
+        extensions.append(getattr(importlib.import_module(module), name)())
     # It would print a line for each request, and the page asks each second.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with interruptible() as interrupted:
+    with contextlib.ExitStack() as ending:
         server = v2_server.create(
             options.folder,
             options.scene,
             options.seed,
             options.speed,
+            faults=faults,
             extensions=extensions,
         )
-        try:
-            running = _listening(v2_server, server, options)
-            try:
-                _tell(printer, options, running.url, bool(extensions))
-                while not interrupted.is_set():
-                    time.sleep(LOOK_S)
-            finally:
-                running.close()
-                for extension in extensions:
-                    extension.close()
-        finally:
-            server.close()
-    printer.say("Ended.")
+        ending.callback(server.close)
+        for extension in extensions:
+            ending.callback(extension.close)
+        with _listening(options):
+            running = v2_server.RunningServer(server.app, options.host, options.port)
+        ending.callback(running.close)
+        yield running.url, bool(extensions)
 
 
-def _v2_server() -> Any:
-    """Return the module of the simulated server v2.
+@contextlib.contextmanager
+def _served_v3(options: Namespace, faults: List[Any]) -> Iterator[Served]:
+    """Serve the API of server v3, and end it afterwards."""
+    v3_server = _module_of("v3")
+    entry = load_manifest().hosts["v3"]
+    ours = {"timelapse": entry.entry_point} if entry.status == "ready" else {}
+    server = v3_server.create(
+        options.folder,
+        options.scene,
+        options.seed,
+        options.speed,
+        faults=faults,
+        things=ours,
+    )
+    with _listening(options):
+        running = server.run(options.host, options.port)
+    try:
+        yield running.url, bool(ours)
+    finally:
+        running.close()
+
+
+SERVED = {"v2": _served_v2, "v3": _served_v3}
+
+
+def _module_of(api: str) -> Any:
+    """Return the module of a simulated server.
 
     Raises
     ------
     TimelapseError
-        When the server's library is not installed.
+        When its library is not installed.
     """
+    library, pythons = LIBRARIES[api]
     try:
-        from hardware_sim import v2_server  # noqa: PLC0415 (an extra brings its library)
+        # An extra brings what it imports.
+        return importlib.import_module(f"hardware_sim.{api}_server")
     except ImportError as exc:
-        told = f"The simulated server v2 needs labthings ({exc}); with Python 3.7 to "
-        told += "3.11, type: pip install 'openflexure-timelapse[server-v2]'"
+        told = f"The simulated server {api} needs {library} ({exc}); with Python "
+        told += f"{pythons}, type: pip install 'openflexure-timelapse[server-{api}]'"
         raise TimelapseError(told) from exc
-    return v2_server
 
 
-def _extensions(api: str) -> List[Any]:
-    """Return our extension as the server makes it; none while it is planned."""
-    entry = load_manifest().hosts[api]
-    if entry.status == "planned":
-        return []
-    module, _, name = entry.entry_point.partition(":")
-    return [getattr(importlib.import_module(module), name)()]
-
-
-def _listening(v2_server: Any, server: Any, options: Namespace) -> Any:
-    """Return the server's thread that listens.
+@contextlib.contextmanager
+def _listening(options: Namespace) -> Iterator[None]:
+    """Tell in one sentence that host or port are not to be had.
 
     Raises
     ------
     TimelapseError
-        When host or port are not to be had.
+        When they are not.
     """
     try:
-        return v2_server.RunningServer(server.app, options.host, options.port)
+        yield
     except (OSError, OverflowError) as exc:
         why = getattr(exc, "strerror", None) or exc
         told = f"Cannot listen on {options.host}:{options.port} ({why}); "
