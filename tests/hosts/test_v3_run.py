@@ -184,3 +184,22 @@ def test_a_failed_move_costs_its_visit_and_no_more(tmp_path: Path) -> None:
         assert ends[1] in {"captured", "late"}
         assert server.sim.light.level() > 0.0
         assert is_free(server)
+
+
+def test_a_failed_still_leaves_light_and_lock_in_order(
+    server: SimulatedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The light was on for it, and is as before the run after all visits."""
+    camera, lit = server.things["camera"], []
+
+    def fail(path: Any, capture_mode: str) -> None:  # noqa: ARG001 (the server's)
+        lit.append(server.sim.light.level() > 0.0)
+        raise RuntimeError("no frame")
+
+    monkeypatch.setattr(camera, "capture_and_save_to_path", fail)
+    run = Run(tmp_path, server, frames=2, light="only_while_capturing")
+    assert [visit.outcome.value for visit in run.visits()] == ["failed", "failed"]
+    assert "no frame" in run.visits()[0].detail
+    assert set(lit) == {True}
+    assert server.sim.light.level() > 0.0
+    assert is_free(server)
