@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import labthings_fastapi as lt
 from fastapi import Depends, Request, Response
@@ -34,6 +34,8 @@ except ImportError:  # a plain labthings-server
 
 __all__ = ["TimelapseThing"]
 
+Result = TypeVar("Result")
+
 LOOK_S = 0.5
 NOT_MODIFIED = 304
 CLOSE_S = 10.0
@@ -42,7 +44,7 @@ ENDED = ("idle", "unavailable", Phase.ENDED.value)
 
 async def _body_of(request: Request) -> bytes:
     """Return the body of a request."""
-    return await request.body()
+    return bytes(await request.body())
 
 
 def _endpoint(route: Route, method: str, handler: Handler) -> Any:
@@ -71,7 +73,7 @@ def _endpoints() -> Iterator[tuple[str, Any]]:
             )
 
 
-Endpoints = type("Endpoints", (), dict(_endpoints()))
+Endpoints: Any = type("Endpoints", (), dict(_endpoints()))
 """The verbs over HTTP. Their addresses are those under server v2."""
 
 
@@ -278,30 +280,30 @@ class TimelapseThing(Endpoints, _Host):
     @lt.action(use_global_lock=False)
     def start_timelapse(self, plan: dict[str, Any]) -> dict[str, Any]:
         """Start a time-lapse; the plan is that of the verb ``start``."""
-        return self._done(lambda: self.verbs.start(plan))
+        return _done(lambda: self.verbs.start(plan))
 
     @lt.action(use_global_lock=False)
     def pause_timelapse(self) -> dict[str, Any]:
         """Pause the time-lapse."""
-        return self._done(self.verbs.pause)
+        return _done(self.verbs.pause)
 
     @lt.action(use_global_lock=False)
     def resume_timelapse(self) -> dict[str, Any]:
         """Go on with the time-lapse."""
-        return self._done(self.verbs.resume)
+        return _done(self.verbs.resume)
 
     @lt.action(use_global_lock=False)
     def stop_timelapse(self) -> dict[str, Any]:
         """End the time-lapse."""
-        return self._done(self.verbs.stop)
+        return _done(self.verbs.stop)
 
     @lt.action(use_global_lock=False)
     def render_movie(
         self, run: str, recipe: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Make a movie of a run; cancelling this cancels the movie."""
-        service = self._done(lambda: self.verbs.service)
-        jobs = self._done(lambda: service.make_movie(run, recipe or {}))["jobs"]
+        service = _done(lambda: self.verbs.service)
+        jobs = _done(lambda: service.make_movie(run, recipe or {}))["jobs"]
         try:
             while True:
                 states = {job["job"]: job for job in service.jobs()["jobs"]}
@@ -327,13 +329,13 @@ class TimelapseThing(Endpoints, _Host):
                 return told
             lt.cancellable_sleep(LOOK_S)
 
-    @staticmethod
-    def _done(verb: Callable[[], Any]) -> Any:
-        """Return what a verb returns; its errors as the server tells an action's."""
-        try:
-            return verb()
-        except TimelapseError as exc:
-            raise InvocationError(str(exc)) from exc
+
+def _done(verb: Callable[[], Result]) -> Result:
+    """Return what a verb returns; its errors as the server tells an action's."""
+    try:
+        return verb()
+    except TimelapseError as exc:
+        raise InvocationError(str(exc)) from exc
 
 
 def _progress(told: Mapping[str, Any]) -> float:
@@ -341,7 +343,7 @@ def _progress(told: Mapping[str, Any]) -> float:
     slots, counts = told.get("slots"), told.get("counts")
     if not slots or not counts:
         return 0.0
-    return round(sum(counts.values()) / slots, 4)
+    return float(round(sum(counts.values()) / slots, 4))
 
 
 def _line(told: Mapping[str, Any]) -> str:
