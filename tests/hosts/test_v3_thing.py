@@ -319,3 +319,4 @@ def test_frames_stay_out_of_the_cameras_gallery(rig: Rig) -> None:
     folder = rig.thing.verbs.service.library.folder(run)
     names = {path.name for path in folder.iterdir()}
     assert names == {"run.json", "run.db", "frames", "frames.csv", "movies"}
+
