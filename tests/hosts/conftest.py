@@ -6,7 +6,10 @@ from typing import Iterator, Optional
 
 import pytest
 
-NEEDS = {"v2": ("labthings", "server-v2")}
+NEEDS = {
+    "v2": ("labthings", "server-v2"),
+    "v3": ("labthings_fastapi", "server-v3"),
+}
 """By the second word of a test file's name: a module, and the extra that brings it."""
 
 # Said by the libraries of server v2 of one another: their versions are the server's.
