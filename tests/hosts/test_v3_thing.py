@@ -12,7 +12,7 @@ import pytest
 from labthings_fastapi.exceptions import ServerActionError
 from labthings_fastapi.thing_description import validation
 from script import PATIENCE_S
-from v3_rig import NAME, PLAN, Rig, started
+from thing_rig import NAME, PLAN, Rig, started
 from websockets.sync.client import connect
 
 from openflexure_timelapse.hosts.v3 import TimelapseThing
@@ -319,4 +319,3 @@ def test_frames_stay_out_of_the_cameras_gallery(rig: Rig) -> None:
     folder = rig.thing.verbs.service.library.folder(run)
     names = {path.name for path in folder.iterdir()}
     assert names == {"run.json", "run.db", "frames", "frames.csv", "movies"}
-
