@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional
 from openflexure_timelapse.errors import WrongPhaseError
 from openflexure_timelapse.hosts.forms import tidied
 from openflexure_timelapse.hosts.requests import Asked
+from openflexure_timelapse.hosts.telling import progress_of
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.run_state import Phase
@@ -116,8 +117,5 @@ class Follower:
     def _tell(self, status: Mapping[str, Any]) -> None:
         """Show how the run goes."""
         self._status = dict(status)
-        slot, slots = status.get("slot"), status.get("slots")
-        if slots:
-            done = 0 if slot is None else slot + 1
-            self._progress(HUNDRED * done // slots)
+        self._progress(int(HUNDRED * progress_of(status)))
         self._data({name: status.get(name) for name in TOLD})

@@ -22,6 +22,7 @@ from openflexure_timelapse.hosts.requests import Asked, json_bytes
 from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.hosts.telling import line_of, progress_of
 from openflexure_timelapse.hosts.v3_gallery import RunCards
 from openflexure_timelapse.hosts.v3_microscope import V3Microscope
 from openflexure_timelapse.hosts.verbs import Verbs
@@ -171,7 +172,7 @@ class TimelapseThing(Endpoints, _Host):
         """Publish phase and progress when they change."""
         while not self._ended.wait(LOOK_S):
             told = self.verbs.status()
-            progress = _progress(told)
+            progress = progress_of(told)
             if told["phase"] != self.phase:
                 self.phase = told["phase"]
             if progress != self.progress:
@@ -353,7 +354,7 @@ class TimelapseThing(Endpoints, _Host):
             told = self.verbs.status()
             now = (told.get("run_id"), told["phase"], told.get("slot"))
             if now != last:
-                self.logger.info(_line(told))
+                self.logger.info(line_of(told))
                 last = now
             if told["phase"] in ENDED:
                 return told
@@ -380,23 +381,6 @@ def _wait_for(service: Service, jobs: list[dict[str, Any]]) -> list[dict[str, An
     finally:
         for job in jobs:
             service.cancel_job(job["job"])  # an ended one stays as it is
-
-
-def _progress(told: Mapping[str, Any]) -> float:
-    """Return the part of a run that is done, 0 to 1; 0 for one without an end."""
-    slots, counts = told.get("slots"), told.get("counts")
-    if not slots or not counts:
-        return 0.0
-    return float(round(sum(counts.values()) / slots, 4))
-
-
-def _line(told: Mapping[str, Any]) -> str:
-    """Return a line about a run for the log."""
-    counts = told.get("counts") or {}
-    done = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    ends = told.get("end_reason")
-    phase = told["phase"] if ends is None else f"{told['phase']} ({ends})"
-    return f"{told.get('name') or 'No run'}: {phase}, {done or 'nothing captured yet'}"
 
 
 def _file(path: Path, request: Request) -> Response:
