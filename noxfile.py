@@ -40,6 +40,9 @@ WHOLE_SUITE = {"3.7", "3.11", RUNNING}
 # where a person without a Pi starts the simulated server.
 SERVER_V2 = ("3.7", "3.11")
 
+# Server v3's floor, which is its image's, and the newest.
+SERVER_V3 = ("3.11", "3.13")
+
 # mypy and import-linter gave up Python 3.9: no environment is made for them there.
 TOOLS_NEED = (3, 10)
 TOOLS_PYTHON = None if sys.version_info >= TOOLS_NEED else False
@@ -54,6 +57,7 @@ nox.options.sessions = [
     "wheel",
     *(f"tests-{version}" for version in VERSIONS),
     *(f"server-v2-{version}" for version in SERVER_V2),
+    *(f"server-v3-{version}" for version in SERVER_V3),
 ]
 
 
@@ -283,7 +287,21 @@ def client_of_v2(session: nox.Session) -> Optional[str]:
     return str(program)
 
 
+def add_server_v3(version: str) -> None:
+    """Register the session that runs the tests with server v3's library."""
+    python = find_python(version)
+
+    @nox.session(name=f"server-v3-{version}", python=python or False)
+    def server_v3(session: nox.Session) -> None:
+        """Run the tests of the hosts with the library of server v3."""
+        needs(session, version, python)
+        install(session, "--editable", ".[server-v3,test]")
+        session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))
+
+
 for each in VERSIONS:
     add_tests(each)
 for each in SERVER_V2:
     add_server_v2(each)
+for each in SERVER_V3:
+    add_server_v3(each)

@@ -294,8 +294,8 @@ def test_a_thing_that_does_not_start_is_told(make: Make) -> None:
 
 
 def test_a_server_ends_with_what_goes_on(make: Make) -> None:
-    """Neither streams nor a jog nor a camera that hangs keep it."""
-    server = make(speed=REAL, faults=[Fault("camera_hung", nth=(0,))])
+    """Neither a stream nor a jog keeps it."""
+    server = make(speed=REAL)
     url = f"{server.url}{API}/camera/mjpeg_stream"
     with httpx2.stream("GET", url, timeout=60) as stream:
         next(stream.iter_bytes())
@@ -303,6 +303,16 @@ def test_a_server_ends_with_what_goes_on(make: Make) -> None:
         moving(server)
         server.close()
         assert not server._thread.is_alive()
+
+
+def test_a_camera_that_hangs_does_not_keep_the_server(make: Make) -> None:
+    """What waits for a picture for ever is let go at the end."""
+    server = make(faults=[Fault("camera_hung", nth=(0,))])
+    with Asked(server) as asked:
+        asked.start("/camera/capture_to_memory", max_attempts=1)
+        server.close()
+    assert not server._thread.is_alive()
+    assert not things(server)["camera"].stream_active
 
 
 def test_the_fixture_is_there_for_others(simulated_microscope: RunningServer) -> None:
@@ -352,12 +362,12 @@ def test_the_clock_sleeps_in_actions_only_as_long_as_it_must(
 
 def test_a_cancel_reaches_an_action_through_another_thing(make: Make) -> None:
     """Whoever moves from an action of its own is cancelled within the move."""
+    ended: List[str] = []
 
     class Mover(lt.Thing):
         """Moves."""
 
         stage: lt.Thing = lt.thing_slot("stage")
-        ended: List[str] = []
 
         @lt.action
         def go(self) -> None:
@@ -365,7 +375,7 @@ def test_a_cancel_reaches_an_action_through_another_thing(make: Make) -> None:
             try:
                 self.stage.move_relative(z=FAR)
             except InvocationCancelledError:
-                self.ended.append("cancelled")
+                ended.append("cancelled")
                 raise
 
     server = make(speed=REAL, things={"mover": Mover})
@@ -374,4 +384,4 @@ def test_a_cancel_reaches_an_action_through_another_thing(make: Make) -> None:
         moving(server)
         asked.cancel(href)
         assert asked.until(href, "running")["status"] == "cancelled"
-    assert Mover.ended == ["cancelled"]
+    assert ended == ["cancelled"]

@@ -139,7 +139,7 @@ def test_two_captures_in_one_second_are_one_file(make: Make) -> None:
     camera = server.thing("camera")
     blob = camera.capture(capture_mode="quick")
     assert blob.content.startswith(b"\xff\xd8")
-    with pytest.raises(ServerActionError, match="IntegrityError|UNIQUE"):
+    with pytest.raises(ServerActionError, match="UNIQUE"):
         camera.capture(capture_mode="quick")
     (only,) = server.simulated.data_folder("camera").iterdir()
     assert only.suffix == ".jpeg"
@@ -193,7 +193,7 @@ def test_a_state_that_fails_fails_all_captures(make: Make) -> None:
         camera.capture_to_memory("quick")
 
 
-# ----------------------------------------------------------------- streams, light, focus
+# -------------------------------------------------------------- streams, light, focus
 
 
 def test_the_streams_have_two_sizes(server: RunningServer, asked: Asked) -> None:
@@ -296,5 +296,5 @@ def test_there_is_no_figure_of_merit(server: RunningServer) -> None:
     """To record one, or to record something else than what is used, is an error."""
     autofocus = things(server)["autofocus"]
     for options in ({"sharpness_metric": 2}, {"record": 3}, {"record": 2}, {"dz": 0}):
-        with pytest.raises(ValueError, match="merit|not recorded|above 0"):
+        with pytest.raises(ValueError, match=r"merit|not recorded|above 0"):
             autofocus.fast_autofocus(**options)

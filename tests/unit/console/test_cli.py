@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from openflexure_timelapse.cli import main
+from openflexure_timelapse.console.simulate import read_faults
 from openflexure_timelapse.store.layout import INDEX_FILE
 
 PLAN: Dict[str, Any] = {
@@ -112,24 +113,52 @@ def test_a_long_id_leaves_room_for_the_rest(
     assert told[3].replace(" ", "") == "3captured"
 
 
+@pytest.mark.parametrize(
+    ("api", "library"), [("v2", "labthings"), ("v3", "labthings_fastapi")]
+)
 def test_a_simulated_server_tells_what_it_needs(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    api: str,
+    library: str,
 ) -> None:
     """Without the server's library there is one sentence that says how to have it."""
-    monkeypatch.setitem(sys.modules, "labthings", None)
-    for name in [name for name in sys.modules if name.startswith("hardware_sim.v2_")]:
+    monkeypatch.setitem(sys.modules, library, None)
+    modules = [name for name in sys.modules if name.startswith(f"hardware_sim.{api}_")]
+    for name in modules:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delattr("hardware_sim.v2_server", raising=False)
-    command = ("simulate", "--api", "v2", "--folder", str(tmp_path / "new"))
+    monkeypatch.delattr(f"hardware_sim.{api}_server", raising=False)
+    command = ("simulate", "--api", api, "--folder", str(tmp_path / "new"))
     code, _, told = called(capsys, *command)
     assert (code, is_one_sentence(told)) == (1, True)
-    assert "openflexure-timelapse[server-v2]" in told
+    assert f"openflexure-timelapse[server-{api}]" in told
     code, _, told = called(capsys, *command, "--scene", "moon")
     assert (code, is_one_sentence(told)) == (2, True)
     assert called(capsys, *command, "--speed", "max")[0] == 2
     assert not (tmp_path / "new").exists()
+
+
+def test_faults_are_named_with_their_window() -> None:
+    """A fault holds always, from a moment on, or between two."""
+    asked = ["stage_busy", "light_off@5", "camera_black@60-120.5"]
+    told = [(each.kind, each.from_s, each.to_s) for each in read_faults(asked)]
+    assert told == [
+        ("stage_busy", 0, float("inf")),
+        ("light_off", 5, float("inf")),
+        ("camera_black", 60, 120.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad", ["moon", "disk_full", "", "in_use@a", "in_use@2-1", "in_use@1-2-3"]
+)
+def test_what_is_no_fault_is_one_sentence(
+    bad: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown name and an impossible window are told before anything starts."""
+    code, _, told = called(capsys, "simulate", "--fault", bad)
+    assert (code, is_one_sentence(told)) == (2, True)
 
 
 OUTPUT = """
