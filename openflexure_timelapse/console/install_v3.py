@@ -351,7 +351,7 @@ def _removed(
         "Restart the server (on a microscope: ofm restart); then the time-lapse is "
         "gone. Runs are kept."
     )
-    warnings = ()
+    warnings: Tuple[str, ...] = ()
     if gone not in (entry.entry_point, {"class": entry.entry_point}):
         warnings = (f"What somebody had added to it is gone too: {json.dumps(gone)}",)
     return Installation("removed", path, tuple(lines), warnings, backup)
