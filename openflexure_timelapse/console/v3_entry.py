@@ -12,6 +12,7 @@ from openflexure_timelapse.errors import ConflictError, InvalidRequestError
 
 __all__ = [
     "ARGUMENTS",
+    "KEYS",
     "SLOTS",
     "check_entry",
     "check_only",
