@@ -20,9 +20,9 @@ def make_simulated_microscope(
 ) -> Iterator[Callable[..., Any]]:
     """Return a function that starts servers v3; they end with the test.
 
-    It takes the arguments of `hardware_sim.v3_server.create` by name, without the
-    folder, and returns a `RunningServer`. Skips the test where labthings-fastapi is
-    not installed.
+    It takes the arguments of `hardware_sim.v3_server.create` by name, of which the
+    folder may be left out too, and returns a `RunningServer`. Skips the test where
+    labthings-fastapi is not installed.
     """
     pytest.importorskip("labthings_fastapi", reason="needs the extra server-v3")
     from hardware_sim.v3_server import create  # noqa: PLC0415 (an extra brings its library)
@@ -30,8 +30,8 @@ def make_simulated_microscope(
     running: List[Any] = []
 
     def make(**options: Any) -> Any:
-        folder = tmp_path_factory.mktemp("microscope")
         chosen = {"scene": SCENE, "speed": SPEED, **options}
+        folder = chosen.pop("folder", None) or tmp_path_factory.mktemp("microscope")
         running.append(create(folder, **chosen).run())
         return running[-1]
 

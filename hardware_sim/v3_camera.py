@@ -133,9 +133,9 @@ class SimulatedCamera(StreamingCamera):
             self._list(path.posixpath)
             blob = lt.blob.Blob.from_file(path.abs_data_path)
         else:
-            folder = path.save_to_tempdir()
-            self.capture_and_save_to_path(path, capture_mode)
-            blob = lt.blob.Blob.from_temporary_directory(folder, path.root)
+            with path.save_to_tempdir():
+                self.capture_and_save_to_path(path, capture_mode)
+                blob = lt.blob.Blob.from_bytes(Path(path.abs_data_path).read_bytes())
         blob.media_type = media_type
         return blob
 

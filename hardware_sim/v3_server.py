@@ -5,6 +5,7 @@ addresses. It is for tests and demonstrations; there is no authentication, as on
 real one. To start it: ``openflexure-timelapse simulate --api v3``.
 """
 
+import contextlib
 import socket
 import threading
 from pathlib import Path
@@ -274,7 +275,7 @@ class RunningServer:
         name : str
             Of the Thing.
         """
-        client = httpx2.Client(timeout=ANSWER_S)
+        client = httpx2.Client(base_url=self.url, timeout=ANSWER_S)
         self._clients.append(client)
         return lt.ThingClient.from_url(f"{self.url}{PREFIX}/{name}/", client)
 
@@ -293,7 +294,9 @@ class RunningServer:
     def _serve(self) -> None:
         """Serve until `close`; the work of a thread."""
         try:
-            self._uvicorn.run(sockets=[self._socket])
+            # It exits where it could not start; whoever waits is told why.
+            with contextlib.suppress(SystemExit):
+                self._uvicorn.run(sockets=[self._socket])
         finally:
             self._uvicorn.is_decided.set()
 

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.errors import (
     DiskFullError,
+    HardwareBusyError,
     RunActiveError,
     StorageError,
     WrongPhaseError,
@@ -21,7 +22,7 @@ from openflexure_timelapse.hosts.admission import (
 from openflexure_timelapse.hosts.todo import TodoList, interrupted_run, runs_to_do
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.plan import Plan, parse_plan
-from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
+from openflexure_timelapse.ports import Clock, Disk, Lane, Microscope, Observer
 from openflexure_timelapse.run_state import Phase, RunStatus
 from openflexure_timelapse.store import catalogue
 from openflexure_timelapse.store.lock import DataLock
@@ -29,6 +30,10 @@ from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["Recorder"]
+
+LOOKS = 60
+LOOK_S = 0.5
+LOOK_DEADLINE_NS = 5_000_000_000
 
 Finish = Callable[[Plan, RunStatus, Callable[[], None]], None]
 
@@ -145,6 +150,46 @@ class Recorder:
         store.close()
         self._todo.remove(store.run_id)
         catalogue.delete_run(self._data_folder, store.run_id, store.run_id)
+
+    def wait_for_hardware(self, leaving: threading.Event) -> None:
+        """Wait, for half a minute at most, until the camera of a waiting run answers.
+
+        Parameters
+        ----------
+        leaving : threading.Event
+            Ends the wait.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be told whether a run waits.
+        """
+        lane = self._clock.lane("timelapse-look")
+        try:
+            for _ in range(LOOKS if interrupted_run(self._data_folder) else 0):
+                if self._camera_answers(lane) or leaving.wait(LOOK_S):
+                    return
+        finally:
+            lane.close()
+
+    def _camera_answers(self, lane: Lane) -> bool:
+        """Tell whether the camera shows a picture."""
+        deadline_ns = self._clock.monotonic_ns() + LOOK_DEADLINE_NS
+        try:
+            lane.call("look", lambda: self._look(deadline_ns), deadline_ns)
+        except HardwareBusyError:
+            return True  # somebody works with it
+        except Exception:  # noqa: BLE001 - drivers raise what they like before they start
+            return False
+        return True
+
+    def _look(self, deadline_ns: int) -> None:
+        """Take a small picture, with the hardware taken."""
+        self._microscope.acquire(deadline_ns)
+        try:
+            self._microscope.camera.preview()
+        finally:
+            self._microscope.release()
 
     def resume_interrupted(self, *, give_up: bool = False) -> Optional[str]:
         """Go on with what an earlier process could not end: a run, its movies.

@@ -4,6 +4,7 @@ They take and return plain JSON-able data or a path, and raise only our errors. 
 service owns one microscope and one data folder.
 """
 
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
@@ -86,6 +87,14 @@ class Service:
     def start(self, plan: Mapping[str, Any]) -> Dict[str, Any]:
         """Start a run and return its id; see `Recorder.start`."""
         return self._recorder.start(plan)
+
+    def wait_for_hardware(self, leaving: threading.Event) -> None:
+        """Wait, for half a minute at most, until the camera of a waiting run answers.
+
+        A server may enter its parts one after another, ours among the first. See
+        `Recorder.wait_for_hardware`.
+        """
+        self._recorder.wait_for_hardware(leaving)
 
     def resume_interrupted(self, *, give_up: bool = False) -> Optional[str]:
         """Go on with what an earlier process could not end.

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import labthings_fastapi as lt
 from fastapi import Depends, Request, Response
@@ -22,17 +22,23 @@ from openflexure_timelapse.hosts.requests import Asked, json_bytes
 from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.hosts.v3_gallery import RunCards
 from openflexure_timelapse.hosts.v3_microscope import V3Microscope
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.run_state import Phase
 from openflexure_timelapse.store.disk import RealDisk
 
 try:
+    from openflexure_microscope_server.gallery_db import GalleryEntryModel as _Card
     from openflexure_microscope_server.things import OFMThing as _Host
+    from openflexure_microscope_server.ui import ActionButton as _Button
 except ImportError:  # a plain labthings-server
     _Host = lt.Thing
+    _Card = _Button = None
 
 __all__ = ["TimelapseThing"]
+
+Result = TypeVar("Result")
 
 LOOK_S = 0.5
 NOT_MODIFIED = 304
@@ -42,7 +48,7 @@ ENDED = ("idle", "unavailable", Phase.ENDED.value)
 
 async def _body_of(request: Request) -> bytes:
     """Return the body of a request."""
-    return await request.body()
+    return bytes(await request.body())
 
 
 def _endpoint(route: Route, method: str, handler: Handler) -> Any:
@@ -71,7 +77,7 @@ def _endpoints() -> Iterator[tuple[str, Any]]:
             )
 
 
-Endpoints = type("Endpoints", (), dict(_endpoints()))
+Endpoints: Any = type("Endpoints", (), dict(_endpoints()))
 """The verbs over HTTP. Their addresses are those under server v2."""
 
 
@@ -92,6 +98,8 @@ class TimelapseThing(Endpoints, _Host):
     _class_settings: ClassVar[lt.ThingClassSettings] = {
         "validate_properties_on_set": True
     }
+
+    _show_data_in_gallery = True
 
     camera: lt.Thing | None = lt.thing_slot(None)
     stage: lt.Thing | None = lt.thing_slot(None)
@@ -127,6 +135,7 @@ class TimelapseThing(Endpoints, _Host):
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
         self.verbs = Verbs(self._data_folder, self._make_service)
+        self._cards = RunCards(self.verbs, thing_server_interface.name, _Card)
 
     # -------------------------------------------------------------------------- life
 
@@ -245,6 +254,28 @@ class TimelapseThing(Endpoints, _Host):
         linked = {**reply, "links": {"self": {"href": str(request.url)}}}
         return Response(json_bytes(linked), status, media_type="application/json")
 
+    # ------------------------------------------------------------------- the gallery
+
+    @property
+    def gallery_db_engine(self) -> RunCards:
+        """What OpenFlexure's gallery asks for our cards."""
+        return self._cards
+
+    def delete_all_gallery_items(self) -> None:
+        """Delete every finished run; the web app has asked before."""
+        for run_id in self._cards.finished_ids():
+            self.verbs.service.delete(run_id, run_id)
+
+    def get_gallery_bulk_actions(self) -> list[Any]:
+        """Return the buttons that the gallery shows for all our cards."""
+        button = _Button(
+            thing=self.name,
+            action="render_missing_movies",
+            submit_label="Make missing time-lapse movies",
+            can_terminate=True,
+        )
+        return [button]
+
     # --------------------------------------------------------- things of the web of it
 
     @lt.property
@@ -278,40 +309,41 @@ class TimelapseThing(Endpoints, _Host):
     @lt.action(use_global_lock=False)
     def start_timelapse(self, plan: dict[str, Any]) -> dict[str, Any]:
         """Start a time-lapse; the plan is that of the verb ``start``."""
-        return self._done(lambda: self.verbs.start(plan))
+        return _done(lambda: self.verbs.start(plan))
 
     @lt.action(use_global_lock=False)
     def pause_timelapse(self) -> dict[str, Any]:
         """Pause the time-lapse."""
-        return self._done(self.verbs.pause)
+        return _done(self.verbs.pause)
 
     @lt.action(use_global_lock=False)
     def resume_timelapse(self) -> dict[str, Any]:
         """Go on with the time-lapse."""
-        return self._done(self.verbs.resume)
+        return _done(self.verbs.resume)
 
     @lt.action(use_global_lock=False)
     def stop_timelapse(self) -> dict[str, Any]:
         """End the time-lapse."""
-        return self._done(self.verbs.stop)
+        return _done(self.verbs.stop)
 
     @lt.action(use_global_lock=False)
     def render_movie(
         self, run: str, recipe: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Make a movie of a run; cancelling this cancels the movie."""
-        service = self._done(lambda: self.verbs.service)
-        jobs = self._done(lambda: service.make_movie(run, recipe or {}))["jobs"]
-        try:
-            while True:
-                states = {job["job"]: job for job in service.jobs()["jobs"]}
-                jobs = [states.get(job["job"], job) for job in jobs]
-                if all(job["state"] not in ("queued", "running") for job in jobs):
-                    return {"jobs": jobs}
-                lt.cancellable_sleep(LOOK_S)
-        finally:
-            for job in jobs:
-                service.cancel_job(job["job"])  # an ended one stays as it is
+        service = _done(lambda: self.verbs.service)
+        jobs = _done(lambda: service.make_movie(run, recipe or {}))["jobs"]
+        return {"jobs": _wait_for(service, jobs)}
+
+    @lt.action(use_global_lock=False)
+    def render_missing_movies(self) -> dict[str, Any]:
+        """Make a movie of each finished run that has none."""
+        service = _done(lambda: self.verbs.service)
+        jobs: list[dict[str, Any]] = []
+        for run_id in _done(self._cards.finished_ids):
+            if not service.run(run_id)["movies"]:
+                jobs += _done(lambda: service.make_movie(run_id, {}))["jobs"]  # noqa: B023 (called at once)
+        return {"jobs": _wait_for(service, jobs)}
 
     @lt.action(use_global_lock=False)
     def follow_timelapse(self) -> dict[str, Any]:
@@ -327,13 +359,27 @@ class TimelapseThing(Endpoints, _Host):
                 return told
             lt.cancellable_sleep(LOOK_S)
 
-    @staticmethod
-    def _done(verb: Callable[[], Any]) -> Any:
-        """Return what a verb returns; its errors as the server tells an action's."""
-        try:
-            return verb()
-        except TimelapseError as exc:
-            raise InvocationError(str(exc)) from exc
+
+def _done(verb: Callable[[], Result]) -> Result:
+    """Return what a verb returns; its errors as the server tells an action's."""
+    try:
+        return verb()
+    except TimelapseError as exc:
+        raise InvocationError(str(exc)) from exc
+
+
+def _wait_for(service: Service, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return jobs when they have ended; who cancels this cancels them."""
+    try:
+        while True:
+            states = {job["job"]: job for job in service.jobs()["jobs"]}
+            jobs = [states.get(job["job"], job) for job in jobs]
+            if all(job["state"] not in ("queued", "running") for job in jobs):
+                return jobs
+            lt.cancellable_sleep(LOOK_S)
+    finally:
+        for job in jobs:
+            service.cancel_job(job["job"])  # an ended one stays as it is
 
 
 def _progress(told: Mapping[str, Any]) -> float:
@@ -341,7 +387,7 @@ def _progress(told: Mapping[str, Any]) -> float:
     slots, counts = told.get("slots"), told.get("counts")
     if not slots or not counts:
         return 0.0
-    return round(sum(counts.values()) / slots, 4)
+    return float(round(sum(counts.values()) / slots, 4))
 
 
 def _line(told: Mapping[str, Any]) -> str:

@@ -53,6 +53,7 @@ class Verbs:
         self._folder: Optional[Path] = None
         self._trouble = ""
         self._closed = False
+        self._leaving = threading.Event()
         self._begin: Optional[threading.Thread] = None
 
     @property
@@ -184,7 +185,9 @@ class Verbs:
     def _resume_interrupted(self) -> None:
         """Go on with an interrupted run; keep what stands in the way."""
         try:
-            self.service.resume_interrupted()
+            service = self.service
+            service.wait_for_hardware(self._leaving)
+            service.resume_interrupted()
         except TimelapseError as exc:
             LOG.warning("An interrupted time-lapse could not go on: %s", exc)
             with self._lock:
@@ -192,6 +195,7 @@ class Verbs:
 
     def close(self) -> None:
         """Leave an active run for the next process to resume."""
+        self._leaving.set()
         if self._begin is not None:
             self._begin.join()
         with self._lock:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from script import drive
-from v3_rig import started
+from thing_rig import started
 
 ANSWERS = Path(__file__).with_name("answers.json")
 

@@ -12,7 +12,7 @@ import pytest
 from labthings_fastapi.exceptions import ServerActionError
 from labthings_fastapi.thing_description import validation
 from script import PATIENCE_S
-from v3_rig import NAME, PLAN, Rig, started
+from thing_rig import NAME, PLAN, Rig, started
 from websockets.sync.client import connect
 
 from openflexure_timelapse.hosts.v3 import TimelapseThing
@@ -55,8 +55,13 @@ def finished(rig: Rig, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def invoked(rig: Rig, action: str, body: Any = None) -> dict[str, Any]:
-    """Start an action and return its invocation."""
-    answer = rig.visitor.ask("POST", action, {} if body is None else body)
+    """Start an action of ours and return its invocation."""
+    return invoked_on(rig, f"{NAME}/{action}", body)
+
+
+def invoked_on(rig: Rig, path: str, body: Any = None) -> dict[str, Any]:
+    """Start an action of any Thing and return its invocation."""
+    answer = rig.api.ask("POST", path, {} if body is None else body)
     assert answer.code == 201, answer
     told: dict[str, Any] = answer.json
     return told
@@ -200,6 +205,32 @@ def test_the_lock_is_free_between_visits(rig: Rig) -> None:
     assert verify(rig.thing.verbs.service.library.folder(run)).ok
 
 
+@pytest.mark.parametrize("seconds", [5, 60])
+def test_a_foreign_action_makes_a_slot_late_and_ends_no_run(
+    rig: Rig, seconds: int
+) -> None:
+    """Somebody's long move has the lock: the slot waits, or is skipped as busy."""
+    steps = 1000 * seconds
+    told = invoked_on(rig, "stage/move_relative", {"x": steps, "y": 0, "z": 0})
+    run = rig.visitor.post("start", {**PLAN, "frames": 3})["run"]
+    status = rig.visitor.wait_for("ended")
+    assert finished(rig, told)["status"] == "completed"
+    assert status["end_reason"] == "completed"
+    slots = rig.visitor.get(f"runs/{run}/slots")["slots"]
+    reasons = {slot["reason"] for slot in slots}
+    assert reasons <= {None, "busy", "overdue"}
+    assert sum(slot["last"] - slot["first"] + 1 for slot in slots) == 3
+
+
+def test_a_jog_makes_a_visit_wait(rig: Rig) -> None:
+    """Its thread has the lock, and no action says so."""
+    rig.api.ask("POST", "stage/jog", {"x": 3000, "y": 0, "z": 0})
+    rig.visitor.post("start", {**PLAN, "frames": 2})
+    status = rig.visitor.wait_for("ended")
+    assert status["end_reason"] == "completed"
+    assert status["counts"]["failed"] == 0
+
+
 def test_two_hundred_polls_during_a_run(rig: Rig) -> None:
     """None fails, none is refused as busy."""
     rig.visitor.post("start", dict(PLAN))
@@ -273,10 +304,12 @@ def test_a_neighbour_whose_state_raises_is_told(tmp_path: Path) -> None:
     """The visits fail with the reason, and the run goes on."""
     things = {"moody": {"class": MoodyThing}, NAME: {"class": TimelapseThing}}
     rig = started(tmp_path, things=things)
-    rig.visitor.post("start", {**PLAN, "frames": 2})
+    run = rig.visitor.post("start", {**PLAN, "frames": 2})["run"]
     status = rig.visitor.wait_for("ended")
     assert status["end_reason"] == "completed"
-    assert sum(status["counts"].values()) == 2
+    for slot in rig.visitor.get(f"runs/{run}/slots")["slots"]:
+        assert (slot["outcome"], slot["reason"]) == ("failed", "hardware")
+        assert "moody" in slot["detail"]
     rig.close()
 
 

@@ -1,46 +1,64 @@
-"""A simulated server v3 with the Thing in it, for the tests of both."""
+"""A simulated server v3 for tests, and what asks it as a script does."""
 
-from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Mapping
 
-from script import Visitor
+import httpx2
 
-from hardware_sim.v3_server import RunningServer, SimulatedServer, create
-from openflexure_timelapse.hosts.v3 import TimelapseThing
+from hardware_sim.v3_server import RunningServer
 
-__all__ = ["NAME", "PLAN", "Rig", "started"]
+API = "/api/v3"
+REAL = 1.0
+"""So slow that no move of `FAR` steps ever ends by itself."""
+FAR = 1_000_000
+WAIT_S = 60.0
 
-NAME = "timelapse"
-SPEED = 20.0
-PLAN: dict[str, Any] = {
-    "name": "traps",
-    "interval_s": 5,
-    "keep_free_mb": 0,
-    "late": "catch_up",
-    "catch_up_slots": 1000,
-    "movie": None,
-}
+Make = Callable[..., RunningServer]
 
 
-class Rig(NamedTuple):
-    """A server with the Thing in it, and two ways to ask it."""
+class Asked:
+    """Asks a server as a script does, without a client's help."""
 
-    server: SimulatedServer
-    thing: TimelapseThing
-    visitor: Visitor
-    api: Visitor
-    url: str
-    close: Callable[[], None]
+    def __init__(self, server: RunningServer) -> None:
+        self._client = httpx2.Client(base_url=server.url + API, timeout=WAIT_S)
+
+    def __enter__(self) -> "Asked":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def get(self, path: str) -> Any:
+        """Return an answer."""
+        return self._client.get(path)
+
+    def start(self, path: str, **arguments: Any) -> str:
+        """Start an action, and return its address once it runs."""
+        href = str(self._client.post(path, json=arguments).json()["href"])
+        self.until(href, "pending")
+        return href
+
+    def cancel(self, href: str) -> None:
+        """Ask an action to end."""
+        assert self._client.delete(href).status_code == 200
+
+    def until(self, href: str, *gone_by: str) -> Any:
+        """Return an action when its status is none of these."""
+        told = self.get(href).json()
+        while told["status"] in gone_by:
+            told = self.get(href).json()
+        return told
+
+    def done(self, path: str, **arguments: Any) -> Any:
+        """Return an action that has ended."""
+        return self.until(self.start(path, **arguments), "pending", "running")
 
 
-def started(folder: Path, speed: float = SPEED, **options: Any) -> Rig:
-    """Start a server on a folder."""
-    config = options.pop("config", {"class": TimelapseThing})
-    options.setdefault("things", {NAME: config})
-    server = create(folder, "beads", 1, speed, **options)
-    running = RunningServer(server)
-    thing = server.server.things[NAME]
-    assert isinstance(thing, TimelapseThing)
-    api = f"{running.url}/api/v3"
-    visitor = Visitor(f"{api}/{NAME}")
-    return Rig(server, thing, visitor, Visitor(api), running.url, running.close)
+def things(server: RunningServer) -> Mapping[str, Any]:
+    """Return the Things, as another Thing in the server has them."""
+    return server.simulated.things
+
+
+def moving(server: RunningServer) -> None:
+    """Return when the stage has moved a bit."""
+    while not server.sim.stage.position().z:
+        pass

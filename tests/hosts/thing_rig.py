@@ -1,0 +1,46 @@
+"""A simulated server v3 with our Thing in it."""
+
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
+
+from script import Visitor
+
+from hardware_sim.v3_server import RunningServer, SimulatedServer, create
+from openflexure_timelapse.hosts.v3 import TimelapseThing
+
+__all__ = ["NAME", "PLAN", "Rig", "started"]
+
+NAME = "timelapse"
+SPEED = 20.0
+PLAN: dict[str, Any] = {
+    "name": "traps",
+    "interval_s": 5,
+    "keep_free_mb": 0,
+    "late": "catch_up",
+    "catch_up_slots": 1000,
+    "movie": None,
+}
+
+
+class Rig(NamedTuple):
+    """A server with the Thing in it, and two ways to ask it."""
+
+    server: SimulatedServer
+    thing: TimelapseThing
+    visitor: Visitor
+    api: Visitor
+    url: str
+    close: Callable[[], None]
+
+
+def started(folder: Path, speed: float = SPEED, **options: Any) -> Rig:
+    """Start a server on a folder."""
+    config = options.pop("config", {"class": TimelapseThing})
+    options.setdefault("things", {NAME: config})
+    server = create(folder, "beads", 1, speed, **options)
+    running = RunningServer(server)
+    thing = server.server.things[NAME]
+    assert isinstance(thing, TimelapseThing)
+    api = f"{running.url}/api/v3"
+    visitor = Visitor(f"{api}/{NAME}")
+    return Rig(server, thing, visitor, Visitor(api), running.url, running.close)
