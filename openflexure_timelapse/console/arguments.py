@@ -175,12 +175,15 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
 
 def _add_install(install: argparse.ArgumentParser) -> None:
     """Add the arguments of ``install``."""
-    install.add_argument("--api", choices=["v2"], required=True, help="of the server")
+    install.add_argument(
+        "--api", choices=["v2", "v3"], required=True, help="of the server"
+    )
     install.add_argument(
         "--folder",
         type=Path,
-        metavar="DIR",
-        help="the server's extension folder, or the one above; looked for if not given",
+        metavar="PATH",
+        help="v2: the server's extension folder, or the one above; v3: its "
+        "configuration file, or the folder with it; looked for if not given",
     )
     install.add_argument("--undo", action="store_true", help="take it out again")
 

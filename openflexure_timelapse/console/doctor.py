@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
 from openflexure_timelapse import __version__
-from openflexure_timelapse.console.host_check import check_host
-from openflexure_timelapse.console.install import LOADER, extension_folders, is_ours
+from openflexure_timelapse.console.host_check import V2, V3, check_host
+from openflexure_timelapse.console.install_v2 import LOADER, extension_folders, is_ours
+from openflexure_timelapse.console.install_v3 import config_files, is_installed
 from openflexure_timelapse.console.printing import nice_bytes
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.system import RealClock
@@ -72,8 +73,12 @@ def examine(data_folder: Path) -> List[Finding]:
     )
     own = Finding("OpenFlexure Timelapse", "good", __version__)
     found = [own, *(_look(topic, check, data_folder) for topic, check in checks)]
-    servers = extension_folders(os.environ)[:1]
-    return [*found, *(_look("Server v2", _server_v2, folder) for folder in servers)]
+    folders = extension_folders(os.environ)[:1]
+    return [
+        *found,
+        *(_look("Server v2", _server_v2, folder) for folder in folders),
+        *(_look("Server v3", _server_v3, path) for path in config_files()),
+    ]
 
 
 def _look(topic: str, check: Callable[[Path], Finding], data_folder: Path) -> Finding:
@@ -169,7 +174,21 @@ def _server_v2(folder: Path) -> Finding:
         told = f"{loader} is not the installer's; move it away and install again"
         return Finding(topic, "bad", told)
     try:
-        check_host(load_manifest().hosts["v2"])
+        check_host(load_manifest().hosts["v2"], V2)
     except TimelapseError as exc:
         return Finding(topic, "warning", f"time-lapse in {folder}, but: {exc}")
     return Finding(topic, "good", f"time-lapse in {folder}")
+
+
+def _server_v3(path: Path) -> Finding:
+    """Look for our Thing in the server's configuration."""
+    topic, entry = "Server v3", load_manifest().hosts["v3"]
+    if not is_installed(path, entry):
+        told = f"no time-lapse in {path}; put it there with: "
+        told += "openflexure-timelapse install --api v3"
+        return Finding(topic, "warning", told)
+    try:
+        check_host(entry, V3)
+    except TimelapseError as exc:
+        return Finding(topic, "warning", f"time-lapse in {path}, but: {exc}")
+    return Finding(topic, "good", f"time-lapse in {path}")

@@ -9,7 +9,7 @@ import pytest
 from labthings.extensions import find_extensions
 
 from openflexure_timelapse.cli import main
-from openflexure_timelapse.console.install import LOADER, loader_text
+from openflexure_timelapse.console.install_v2 import LOADER, loader_text
 from openflexure_timelapse.hosts.v2 import NAME, TimelapseExtension
 from openflexure_timelapse.manifest import load_manifest
 

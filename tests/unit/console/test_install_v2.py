@@ -17,9 +17,9 @@ from cases.stored import make_read_only, small_disk
 
 from openflexure_timelapse.cli import main
 from openflexure_timelapse.console import doctor as doctor_module
-from openflexure_timelapse.console import install as install_module
-from openflexure_timelapse.console.host_check import OWN, check_host, version_of
-from openflexure_timelapse.console.install import (
+from openflexure_timelapse.console import install_v2 as install_module
+from openflexure_timelapse.console.host_check import OWN, V2, check_host, version_of
+from openflexure_timelapse.console.install_v2 import (
     LOADER,
     extension_folder,
     install,
@@ -27,6 +27,7 @@ from openflexure_timelapse.console.install import (
     server_roots,
     uninstall,
 )
+from openflexure_timelapse.console.installation import unwritable
 from openflexure_timelapse.errors import ConflictError, NotFoundError, TimelapseError
 from openflexure_timelapse.manifest import HostEntry, load_manifest
 from openflexure_timelapse.store.disk import is_temporary
@@ -218,7 +219,7 @@ def test_sudo_is_offered_to_those_who_lack_rights(
     """To anybody but root, an error of the disk tells the command with sudo."""
     problem = TimelapseError("Permission denied.")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    told = str(install_module._unwritable(problem, "-m openflexure_timelapse"))
+    told = str(unwritable(problem, "-m openflexure_timelapse"))
     assert (
         told == f"{problem} With sudo: sudo {sys.executable} -m openflexure_timelapse"
     )
@@ -264,7 +265,7 @@ def test_a_package_of_this_folder_alone_is_refused(site: Path) -> None:
     """In a checkout that pip does not know, the server would not find the package."""
     without_package(site, OWN)
     with pytest.raises(TimelapseError, match=r"not installed.*pip install"):
-        check_host(ENTRY)
+        check_host(ENTRY, V2)
 
 
 @pytest.mark.parametrize("version", ["2.9.4", "2.10.0b1", "2.10"])
@@ -272,20 +273,20 @@ def test_an_old_server_is_refused(site: Path, version: str) -> None:
     """A server below the manifest's minimum is told to be upgraded first."""
     with_package(site, "openflexure-microscope-server", version)
     with pytest.raises(TimelapseError, match="upgrade the microscope"):
-        check_host(ENTRY)
+        check_host(ENTRY, V2)
 
 
 @pytest.mark.parametrize("version", ["2.10.1", "2.11.0.dev0", "3.0"])
 def test_a_newer_server_will_do(site: Path, version: str) -> None:
     """A server at the manifest's minimum or above it is fine."""
     with_package(site, "openflexure-microscope-server", version)
-    assert check_host(ENTRY) == ()
+    assert check_host(ENTRY, V2) == ()
 
 
 def test_no_server_is_a_warning(site: Path) -> None:
     """A developer's computer has only the library: said, and no obstacle."""
     without_package(site, "openflexure-microscope-server")
-    (warning,) = check_host(ENTRY)
+    (warning,) = check_host(ENTRY, V2)
     assert "right for development" in warning
 
 
@@ -304,7 +305,7 @@ def test_what_the_server_would_not_load_is_refused(case: str) -> None:
     changes, told = REFUSED[case]
     entry: HostEntry = replace(ENTRY, **changes)
     with pytest.raises(TimelapseError, match=told):
-        check_host(entry)
+        check_host(entry, V2)
 
 
 @pytest.mark.usefixtures("site")
