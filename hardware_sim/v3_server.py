@@ -25,6 +25,7 @@ from hardware_sim.v3_camera import ExposureCamera, SimulatedCamera
 from hardware_sim.v3_illumination import SimulatedIllumination
 from hardware_sim.v3_stage import SimulatedStage
 from hardware_sim.v3_visitor import Visitor
+from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.ports import Clock
 
@@ -235,8 +236,8 @@ class RunningServer:
     ------
     OSError, OverflowError
         When host or port are not to be had.
-    BaseException
-        Whatever kept a Thing from starting.
+    HardwareError
+        When a Thing did not start; its own error is the cause.
     """
 
     def __init__(
@@ -314,10 +315,13 @@ class _Uvicorn(uvicorn.Server):
         self.is_decided.set()
 
 
-def _why(server: Any) -> BaseException:
-    """Return what kept a server from starting."""
+def _why(server: Any) -> HardwareError:
+    """Return an error that tells what kept a server from starting."""
     failure = server.startup_failure
     if failure is None:
-        return RuntimeError("The server did not start; its log says why.")
+        return HardwareError("The server did not start; its log says why.")
     cause: BaseException = failure["exception"]
-    return cause
+    told = f"The Thing {failure['thing']} did not start ({cause!r}); "
+    error = HardwareError(told + "see to it, or leave it out.")
+    error.__cause__ = cause
+    return error

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import os
 import sys
 import time
 from argparse import Namespace
@@ -192,7 +193,8 @@ def _listening(options: Namespace) -> Iterator[None]:
     try:
         yield
     except (OSError, OverflowError) as exc:
-        why = getattr(exc, "strerror", None) or exc
+        number = getattr(exc, "errno", None) or 0
+        why = os.strerror(number) if number > 0 else exc
         told = f"Cannot listen on {options.host}:{options.port} ({why}); "
         raise TimelapseError(told + "choose another --port or --host.") from exc
 

@@ -21,6 +21,7 @@ from v3_rig import API, FAR, REAL, Asked, Make, moving, things
 from hardware_sim import Fault
 from hardware_sim.v3_server import RunningServer, SimulatedServer, create
 from hardware_sim.v3_stage import BacklashCompensation
+from openflexure_timelapse.errors import HardwareError
 
 FAST = 2_000.0
 """Simulated seconds in a real one: waits of the server take no time worth telling."""
@@ -289,8 +290,15 @@ def test_a_thing_that_does_not_start_is_told(make: Make) -> None:
         def __exit__(self, *_: object) -> None:
             pass
 
-    with pytest.raises(ConnectionError, match="no device"):
+    with pytest.raises(HardwareError, match=r"broken.*no device") as caught:
         make(things={"broken": Broken})
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_a_port_that_is_taken_is_an_error(server: RunningServer, make: Make) -> None:
+    """Nothing is started beside what listens there."""
+    with pytest.raises(OSError, match="Address already in use"):
+        make().simulated.run(port=server.port)
 
 
 def test_a_server_ends_with_what_goes_on(make: Make) -> None:
