@@ -24,6 +24,7 @@ from server_process import (
 from v2_rig import API, OURS
 
 from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.store.verify import verify
 
 LIKE_REAL = str(Path(__file__).with_name("v2_like_real.py"))
 PLAN: Dict[str, Any] = {**server_process.PLAN, "camera_mode": "video"}

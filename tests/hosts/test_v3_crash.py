@@ -8,7 +8,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import labthings_fastapi as lt
 import pytest
 import server_process
 from script import PATIENCE_S
@@ -24,8 +26,7 @@ from server_process import (
     simulate,
     wait_for_nothing_to_do,
 )
-from thing_rig import started
-from v3_like_real import NAME, ours_first
+from thing_rig import NAME, started
 
 from hardware_sim.v3_camera import ExposureCamera
 from openflexure_timelapse.hosts.recorder import Recorder
@@ -45,12 +46,11 @@ def serving(folder: Path, kind: str = "simulate") -> Iterator[Process]:
     folder : Path
         Its settings and pictures.
     kind : str
-        ``simulate``, the command of ours; or for one like the real one ``first`` or
-        ``last``, the place of our Thing in its configuration.
+        ``simulate``, the command of ours, or ``like_real``.
     """
     command = simulate("v3", folder)
-    if kind != "simulate":
-        command = [sys.executable, LIKE_REAL, str(folder), SCENE, SPEED, kind]
+    if kind == "like_real":
+        command = [sys.executable, LIKE_REAL, str(folder), SCENE, SPEED]
     data = folder / "openflexure" / "data" / NAME
     process = Process(folder, command, data, f"{API}/{NAME}")
     try:
@@ -116,7 +116,7 @@ def test_a_server_killed_during_the_movie_makes_it_again(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("kind", ["simulate", "last", "first"])
+@pytest.mark.parametrize("kind", ["simulate", "like_real"])
 def test_a_signal_leaves_the_run_in_good_order(
     tmp_path: Path, kind: str, number: int
 ) -> None:
@@ -135,28 +135,40 @@ def test_a_signal_leaves_the_run_in_good_order(
 
 def test_a_signal_while_somebody_looks_at_the_live_view(tmp_path: Path) -> None:
     """A stream without end is cut, and nothing waits for it."""
-    with serving(tmp_path, "last") as process:
+    with serving(tmp_path, "like_real") as process:
         run = process.visitor.post("start", PLAN)["run"]
         stream = f"{process.url}{API}/camera/mjpeg_stream"
         with urllib.request.urlopen(stream) as view:  # noqa: S310 - http only
             assert view.read(7) == b"--frame"
             before = seen_frames(process, run, 1)
             assert process.end(signal.SIGTERM) == -signal.SIGTERM
-    found = check_that_it_goes_on(tmp_path, run, before, "last")
+    found = check_that_it_goes_on(tmp_path, run, before, "like_real")
     assert "failed" not in found.values()
 
 
 def test_a_signal_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) -> None:
     """The movie is given up, not the wish for it."""
-    with serving(tmp_path, "last") as process:
+    with serving(tmp_path, "like_real") as process:
         run = process.visitor.post("start", PLAN)["run"]
         process.visitor.until("jobs", lambda told: told["jobs"])
         before = listed(process, run)
         process.end(signal.SIGTERM)
-    check_that_it_goes_on(tmp_path, run, before, "last")
+    check_that_it_goes_on(tmp_path, run, before, "like_real")
 
 
-# --------------------------------------------------------- a camera that is not yet there
+# ------------------------------------------------------------- a camera that comes later
+
+
+@contextlib.contextmanager
+def ours_first() -> Iterator[None]:
+    """Have servers made with our Thing before those of the hardware."""
+    make = lt.ThingServer.from_things
+
+    def reordered(things: Any, **how: Any) -> Any:
+        return make({NAME: things[NAME], **things}, **how)
+
+    with mock.patch.object(lt.ThingServer, "from_things", reordered):
+        yield
 
 
 def test_a_resumed_run_waits_for_a_camera_that_starts_after_it(

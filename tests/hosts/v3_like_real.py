@@ -9,30 +9,14 @@ import contextlib
 import json
 import socket
 import sys
-from typing import Any, Iterator
-from unittest import mock
+from typing import Any
 
-import labthings_fastapi as lt
 import uvicorn
 
 from hardware_sim.v3_server import GRACE_S, create
 from openflexure_timelapse.hosts.v3 import TimelapseThing
 
-__all__ = ["NAME", "ours_first"]
-
 NAME = "timelapse"
-
-
-@contextlib.contextmanager
-def ours_first() -> Iterator[None]:
-    """Have servers made with our Thing before those of the hardware."""
-    make = lt.ThingServer.from_things
-
-    def reordered(things: Any, **how: Any) -> Any:
-        return make({NAME: things[NAME], **things}, **how)
-
-    with mock.patch.object(lt.ThingServer, "from_things", reordered):
-        yield
 
 
 class Server(uvicorn.Server):
@@ -46,18 +30,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def main(folder: str, scene: str, speed: str, place: str) -> None:
-    """Serve on a free port until a signal; say on which.
-
-    Parameters
-    ----------
-    folder, scene, speed : str
-        As for the simulated server.
-    place : str
-        ``first`` or ``last``: of our Thing in the configuration.
-    """
-    with ours_first() if place == "first" else contextlib.nullcontext():
-        made = create(folder, scene, 1, float(speed), things={NAME: TimelapseThing})
+def main(folder: str, scene: str, speed: str) -> None:
+    """Serve on a free port until a signal; say on which."""
+    made = create(folder, scene, 1, float(speed), things={NAME: TimelapseThing})
     config = uvicorn.Config(
         made.server.app, log_level="error", timeout_graceful_shutdown=GRACE_S
     )
