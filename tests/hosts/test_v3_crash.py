@@ -156,7 +156,7 @@ def test_a_signal_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) 
     check_that_it_goes_on(tmp_path, run, before, "like_real")
 
 
-# ------------------------------------------------------------- a camera that comes later
+# ------------------------------------------------------------ a camera that comes later
 
 
 @contextlib.contextmanager
