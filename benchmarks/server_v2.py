@@ -47,16 +47,26 @@ class Server:
     ----------
     folder : Path
         For its settings and pictures.
+
+    Attributes
+    ----------
+    ours : str
+        The path of the verbs.
     """
 
+    ours = OURS
+
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
-        command += ["--api", "v2", "--port", "0", "--folder", str(folder)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(self.command(folder), stdout=subprocess.PIPE)
         told = b""
         while not told.endswith(b"}\n") and self._process.stdout is not None:
             told += self._process.stdout.readline()
         self.url = json.loads(told)["url"]
+
+    def command(self, folder: Path) -> List[str]:
+        """Return what starts it; it prints an object with its ``url``."""
+        command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
+        return [*command, "--api", "v2", "--port", "0", "--folder", str(folder)]
 
     def ask(self, path: str, body: Any = None) -> Any:
         """Return the JSON at a path; a body is posted."""
@@ -69,7 +79,7 @@ class Server:
 
     def status(self) -> Dict[str, Any]:
         """Return what the page polls."""
-        return dict(self.ask(f"{OURS}/status"))
+        return dict(self.ask(f"{self.ours}/status"))
 
     def until(self, holds: Callable[[Dict[str, Any]], Any]) -> Dict[str, Any]:
         """Return the status as soon as something holds for it."""
@@ -125,7 +135,7 @@ def milliseconds(act: Callable[[], Any]) -> float:
 
 def stopped(server: Server) -> None:
     """Stop the run and wait for its end."""
-    server.ask(f"{OURS}/stop", {})
+    server.ask(f"{server.ours}/stop", {})
     server.until(lambda told: told["phase"] == "ended")
 
 

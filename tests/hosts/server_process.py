@@ -1,0 +1,166 @@
+"""A server in a process of its own, and what must hold of a run that it left."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Set, Tuple
+
+from script import PATIENCE_S, POLL_S, Visitor
+
+from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.store.verify import verify
+
+__all__ = [
+    "PLAN",
+    "SCENE",
+    "SLOTS",
+    "SPEED",
+    "Process",
+    "Seen",
+    "check_that_it_is_whole",
+    "listed",
+    "seen_frames",
+    "simulate",
+    "wait_for_nothing_to_do",
+]
+
+SCENE, SPEED = "beads", "20"
+SLOTS = 8
+PLAN: Dict[str, Any] = {
+    "name": "crash",
+    "interval_s": 5,
+    "frames": SLOTS,
+    "keep_free_mb": 0,
+    "late": "catch_up",  # on a slow machine too each slot has its frame
+    "catch_up_slots": 1000,
+    "movie": {"format": "mp4"},
+}
+
+Seen = Set[Tuple[int, str]]
+
+
+def simulate(api: str, folder: Path) -> List[str]:
+    """Return our command that serves a simulated microscope.
+
+    Parameters
+    ----------
+    api : str
+        ``v2`` or ``v3``.
+    folder : Path
+        For settings and pictures.
+    """
+    command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
+    command += ["--api", api, "--port", "0", "--scene", SCENE, "--speed", SPEED]
+    return [*command, "--folder", str(folder)]
+
+
+class Process:
+    """A server in a process of its own, on a free port.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it runs.
+    command : sequence of str
+        Starts it; it prints an object with its ``url`` when it listens.
+    data : Path
+        Where it keeps the runs.
+    ours : str
+        The path of the verbs.
+    """
+
+    def __init__(
+        self, folder: Path, command: Sequence[str], data: Path, ours: str
+    ) -> None:
+        self.data = data
+        self._log = (folder / "server.log").open("ab")
+        self._popen = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._log, cwd=str(folder)
+        )
+        told = b""
+        assert self._popen.stdout is not None
+        while not told.endswith(b"}\n"):
+            line = self._popen.stdout.readline()
+            assert line, self.log()
+            told += line
+        self.url = json.loads(told)["url"]
+        self.visitor = Visitor(self.url + ours)
+
+    def end(self, number: int) -> int:
+        """Send a signal and return how the process ended."""
+        self._popen.send_signal(number)
+        self._popen.communicate(timeout=PATIENCE_S)
+        self._log.close()
+        return self._popen.returncode
+
+    def log(self) -> str:
+        """Return what it and its predecessors have complained of."""
+        return Path(self._log.name).read_text("utf-8")
+
+    def close(self) -> None:
+        """Kill it, if it has not ended."""
+        if self._popen.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+def listed(process: Process, run: str) -> Seen:
+    """Return number and hash of each frame that the server tells of."""
+    found: List[Dict[str, Any]] = []
+    while True:
+        after = found[-1]["n"] if found else 0
+        page = process.visitor.get(f"runs/{run}/frames?after={after}")["frames"]
+        if not page:
+            return {(frame["n"], frame["sha256"]) for frame in found}
+        found += page
+
+
+def seen_frames(process: Process, run: str, count: int) -> Seen:
+    """Return what is listed as soon as so many frames are."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while True:
+        seen = listed(process, run)
+        if len(seen) >= count:
+            return seen
+        assert time.monotonic() < give_up_s, process.visitor.get("status")
+        time.sleep(POLL_S)  # as any client that polls; nothing depends on it
+
+
+def wait_for_nothing_to_do(process: Process) -> None:
+    """Wait, without a request, until the list of what is left to do is empty."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    while runs_to_do(process.data):
+        assert time.monotonic() < give_up_s, process.visitor.get("status")
+        time.sleep(POLL_S)
+
+
+def _outcomes(process: Process, run: str) -> Dict[int, str]:
+    """Return the outcome of each slot; no slot may have two."""
+    told: Dict[int, str] = {}
+    for slot in process.visitor.get(f"runs/{run}/slots?limit=100")["slots"]:
+        for index in range(slot["first"], slot["last"] + 1):
+            assert index not in told, slot
+            told[index] = slot["outcome"]
+    return told
+
+
+def check_that_it_is_whole(process: Process, run: str, before: Seen) -> Dict[int, str]:
+    """Check a run that went on by itself and is over; return its outcomes."""
+    status = process.visitor.get("status")
+    assert (status["phase"], status["run_id"]) == ("ended", run)
+    assert (status["end_reason"], status["warnings"]) == ("completed", [])
+    found = _outcomes(process, run)
+    assert sorted(found) == list(range(SLOTS))
+    assert before <= listed(process, run)
+    folder = process.data / run
+    assert verify(folder).ok
+    assert list(folder.rglob("*.part")) == []
+    files = process.visitor.get(f"runs/{run}/files")["files"]
+    assert [each["name"] for each in files if each["name"].startswith("movies/")] == [
+        "movies/here.mp4"
+    ]
+    movie = process.visitor.ask("GET", f"runs/{run}/files/movies/here.mp4")
+    assert movie.body[4:8] == b"ftyp"
+    return found

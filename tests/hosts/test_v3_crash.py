@@ -1,0 +1,208 @@
+"""Server v3 in a process of its own, ended in every way: its run goes on by itself."""
+
+import contextlib
+import signal
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import labthings_fastapi as lt
+import pytest
+import server_process
+from script import PATIENCE_S
+from server_process import (
+    SCENE,
+    SLOTS,
+    SPEED,
+    Process,
+    Seen,
+    check_that_it_is_whole,
+    listed,
+    seen_frames,
+    simulate,
+    wait_for_nothing_to_do,
+)
+from thing_rig import NAME, started
+
+from hardware_sim.v3_camera import ExposureCamera
+from openflexure_timelapse.hosts.recorder import Recorder
+from openflexure_timelapse.hosts.todo import runs_to_do
+
+LIKE_REAL = str(Path(__file__).with_name("v3_like_real.py"))
+API = "/api/v3"
+PLAN: dict[str, Any] = {**server_process.PLAN, "camera_mode": "quick"}
+
+
+@contextlib.contextmanager
+def serving(folder: Path, kind: str = "simulate") -> Iterator[Process]:
+    """Have a server that has ended at the end of the block.
+
+    Parameters
+    ----------
+    folder : Path
+        Its settings and pictures.
+    kind : str
+        ``simulate``, the command of ours, or ``like_real``.
+    """
+    command = simulate("v3", folder)
+    if kind == "like_real":
+        command = [sys.executable, LIKE_REAL, str(folder), SCENE, SPEED]
+    data = folder / "openflexure" / "data" / NAME
+    process = Process(folder, command, data, f"{API}/{NAME}")
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def check_that_it_goes_on(
+    folder: Path, run: str, before: Seen, kind: str = "simulate"
+) -> dict[int, str]:
+    """Start a server; it ends the run without a request. Return the outcomes."""
+    with serving(folder, kind) as process:
+        wait_for_nothing_to_do(process)
+        return check_that_it_is_whole(process, run, before)
+
+
+# ------------------------------------------------------------------------------ kills
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_killed_servers_run_goes_on(tmp_path: Path, frames: int) -> None:
+    """Kill -9 when so many frames have been seen: each of them is found again."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, frames)
+        assert process.end(signal.SIGKILL) == -signal.SIGKILL
+    check_that_it_goes_on(tmp_path, run, before)
+
+
+def test_a_server_killed_again_and_again(tmp_path: Path) -> None:
+    """Also the process that goes on may be killed, before and after a frame."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, 2)
+        process.end(signal.SIGKILL)
+    with serving(tmp_path) as process:
+        process.end(signal.SIGKILL)  # as soon as it listens
+    with serving(tmp_path) as process:
+        before |= seen_frames(process, run, len(before) + 1)
+        process.end(signal.SIGKILL)
+    check_that_it_goes_on(tmp_path, run, before)
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_server_killed_during_the_movie_makes_it_again(
+    tmp_path: Path, done: int
+) -> None:
+    """The run has ended; what is left to do is the movie, begun or not."""
+    with serving(tmp_path) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        process.visitor.until(
+            "jobs", lambda told: told["jobs"] and told["jobs"][0]["done"] >= done
+        )
+        before = listed(process, run)
+        process.end(signal.SIGKILL)
+    assert len(before) == SLOTS
+    found = check_that_it_goes_on(tmp_path, run, before)
+    assert set(found.values()) <= {"captured", "late"}
+
+
+# -------------------------------------------------------------------------- clean ends
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("kind", ["simulate", "like_real"])
+def test_a_signal_leaves_the_run_in_good_order(
+    tmp_path: Path, kind: str, number: int
+) -> None:
+    """The visit under way ends before the server closes its hardware."""
+    with serving(tmp_path, kind) as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        before = seen_frames(process, run, 2)
+        # uvicorn raises the signal once more when all is closed.
+        told = 0 if kind == "simulate" or number == signal.SIGINT else -number
+        assert process.end(number) == told
+        assert runs_to_do(process.data) == [run]
+        assert "Traceback" not in process.log()
+    found = check_that_it_goes_on(tmp_path, run, before, kind)
+    assert "failed" not in found.values()
+
+
+def test_a_signal_while_somebody_looks_at_the_live_view(tmp_path: Path) -> None:
+    """A stream without end is cut, and nothing waits for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        stream = f"{process.url}{API}/camera/mjpeg_stream"
+        with urllib.request.urlopen(stream) as view:  # noqa: S310 - http only
+            assert view.read(7) == b"--frame"
+            before = seen_frames(process, run, 1)
+            assert process.end(signal.SIGTERM) == -signal.SIGTERM
+    found = check_that_it_goes_on(tmp_path, run, before, "like_real")
+    assert "failed" not in found.values()
+
+
+def test_a_signal_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) -> None:
+    """The movie is given up, not the wish for it."""
+    with serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", PLAN)["run"]
+        process.visitor.until("jobs", lambda told: told["jobs"])
+        before = listed(process, run)
+        process.end(signal.SIGTERM)
+    check_that_it_goes_on(tmp_path, run, before, "like_real")
+
+
+# ------------------------------------------------------------ a camera that comes later
+
+
+@contextlib.contextmanager
+def ours_first() -> Iterator[None]:
+    """Have servers made with our Thing before those of the hardware."""
+    make = lt.ThingServer.from_things
+
+    def reordered(things: Any, **how: Any) -> Any:
+        return make({NAME: things[NAME], **things}, **how)
+
+    with mock.patch.object(lt.ThingServer, "from_things", reordered):
+        yield
+
+
+def test_a_resumed_run_waits_for_a_camera_that_starts_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our Thing stands first: it was refused by the camera before that was entered."""
+    with ours_first():
+        rig = started(tmp_path)
+    run = rig.visitor.post("start", {**PLAN, "movie": None})["run"]
+    rig.visitor.until("status", lambda told: (told.get("last_frame") or {}).get("n"))
+    rig.close()
+    answers: list[bool] = []
+    refused = threading.Event()
+    look, enter = Recorder._camera_answers, ExposureCamera.__enter__
+
+    def looked(recorder: Recorder, lane: Any) -> bool:
+        answers.append(look(recorder, lane))
+        if len(answers) == 2:
+            refused.set()
+        return answers[-1]
+
+    def entered_late(camera: ExposureCamera) -> Any:
+        assert refused.wait(PATIENCE_S)
+        return enter(camera)
+
+    monkeypatch.setattr(Recorder, "_camera_answers", looked)
+    monkeypatch.setattr(ExposureCamera, "__enter__", entered_late)
+    with ours_first():
+        rig = started(tmp_path)
+    status = rig.visitor.until(
+        "status", lambda told: told["run_id"] == run and told["phase"] == "ended"
+    )
+    rig.close()
+    assert status["counts"]["failed"] == 0
+    assert sum(status["counts"].values()) == SLOTS
+    assert answers[0] is False
+    assert answers[-1] is True
