@@ -370,6 +370,25 @@ def test_a_movie_says_that_its_dates_may_be_wrong(tmp_path: Path) -> None:
     service.close()
 
 
+def test_a_run_has_ended_when_its_movies_are_queued(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sees the end sees the movies that come, and can start another run."""
+    seen = []
+    inner = service.movies.add
+
+    def add(*args: Any) -> Any:
+        seen.append(service.status()["phase"])
+        return inner(*args)
+
+    monkeypatch.setattr(service.movies, "add", add)
+    record(service, frames=1, movie={"format": "mp4", "width": 320})
+    assert seen == ["finishing"]
+    told = service.status()
+    assert (told["phase"], len(told["movie_jobs"])) == ("ended", 1)
+    service.movies.wait(told["movie_jobs"][0], PATIENCE_S)
+
+
 # -------------------------------------------------------------------- delete, restart
 
 
