@@ -9,6 +9,7 @@ from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.errors import (
     DiskFullError,
     HardwareBusyError,
+    HardwareTimeoutError,
     RunActiveError,
     StorageError,
     WrongPhaseError,
@@ -34,6 +35,8 @@ __all__ = ["Recorder"]
 LOOKS = 60
 LOOK_S = 0.5
 LOOK_DEADLINE_NS = 5_000_000_000
+LOOKS_PER_HUNG_ONE = 10
+"""One that hangs takes the time of so many."""
 
 Finish = Callable[[Plan, RunStatus, Callable[[], None]], None]
 
@@ -76,6 +79,7 @@ class Recorder:
         self._ended: Optional[Dict[str, Any]] = None
         self._run_id = ""
         self._thread: Optional[threading.Thread] = None
+        self._look_hung = False
 
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any.
@@ -166,9 +170,11 @@ class Recorder:
         """
         lane = self._clock.lane("timelapse-look")
         try:
-            for _ in range(LOOKS if interrupted_run(self._data_folder) else 0):
+            looks = LOOKS if interrupted_run(self._data_folder) else 0
+            while looks > 0:
                 if self._camera_answers(lane) or leaving.wait(LOOK_S):
                     return
+                looks -= LOOKS_PER_HUNG_ONE if self._look_hung else 1
         finally:
             lane.close()
 
@@ -178,7 +184,11 @@ class Recorder:
         try:
             lane.call("look", lambda: self._look(deadline_ns), deadline_ns)
         except HardwareBusyError:
-            return True  # somebody works with it
+            # Somebody works with it; but a look that hangs has the hardware itself.
+            return not self._look_hung
+        except HardwareTimeoutError:
+            self._look_hung = True
+            return False
         except Exception:  # noqa: BLE001 - drivers raise what they like before they start
             return False
         return True

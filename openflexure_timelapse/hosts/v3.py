@@ -150,8 +150,14 @@ class TimelapseThing(Endpoints, _Host):
             target=self._watch, name="timelapse-watch", daemon=True
         )
         self._watcher.start()
-        self.verbs.begin()
+        # The server's loop is free when it has entered all Things. One that starts must
+        # not find the lock taken, and none answers before.
+        self._thing_server_interface.start_async_task_soon(self._begin)
         return self
+
+    async def _begin(self) -> None:
+        """Go on with what an earlier server left to do."""
+        self.verbs.begin()
 
     def __exit__(
         self,

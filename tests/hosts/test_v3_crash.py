@@ -26,11 +26,12 @@ from server_process import (
     simulate,
     wait_for_nothing_to_do,
 )
-from thing_rig import NAME, started
+from thing_rig import NAME, Rig, started
 
 from hardware_sim.v3_camera import ExposureCamera
 from openflexure_timelapse.hosts.recorder import Recorder
 from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.hosts.v3_camera import V3Camera
 
 LIKE_REAL = str(Path(__file__).with_name("v3_like_real.py"))
 API = "/api/v3"
@@ -171,18 +172,56 @@ def ours_first() -> Iterator[None]:
         yield
 
 
-def test_a_resumed_run_waits_for_a_camera_that_starts_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Our Thing stands first: it was refused by the camera before that was entered."""
+def left_run(folder: Path) -> str:
+    """Have a run that a server has left with our Thing first; return its id."""
     with ours_first():
-        rig = started(tmp_path)
-    run = rig.visitor.post("start", {**PLAN, "movie": None})["run"]
+        rig = started(folder)
+    run = str(rig.visitor.post("start", {**PLAN, "movie": None})["run"])
     rig.visitor.until("status", lambda told: (told.get("last_frame") or {}).get("n"))
     rig.close()
+    return run
+
+
+def check_that_no_slot_is_lost(rig: Rig, run: str) -> None:
+    """Wait for the end of a run; each slot has its frame."""
+    status = rig.visitor.until(
+        "status", lambda told: told["run_id"] == run and told["phase"] == "ended"
+    )
+    rig.close()
+    counts = status["counts"]
+    assert (counts["failed"], counts["skipped"]) == (0, 0)
+    assert sum(counts.values()) == SLOTS
+
+
+def test_a_resumed_run_begins_when_all_things_have_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our Thing stands first: the others find the lock free, whatever they do."""
+    run = left_run(tmp_path)
+    enter, found = ExposureCamera.__enter__, []
+
+    def entered(camera: ExposureCamera) -> Any:
+        ours = camera._thing_server_interface._get_server().things[NAME]
+        assert ours._watcher is not None  # entered before this one
+        found.append(ours.verbs._begin)
+        camera.discard_frames()  # an action: it would raise if the lock were taken
+        return enter(camera)
+
+    monkeypatch.setattr(ExposureCamera, "__enter__", entered)
+    with ours_first():
+        rig = started(tmp_path)
+    check_that_no_slot_is_lost(rig, run)
+    assert found == [None]
+
+
+def test_a_resumed_run_waits_for_a_camera_that_hangs_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look that hangs holds the lock: that is nobody who works with the camera."""
+    run = left_run(tmp_path)
     answers: list[bool] = []
     refused = threading.Event()
-    look, enter = Recorder._camera_answers, ExposureCamera.__enter__
+    look, preview = Recorder._camera_answers, V3Camera.preview
 
     def looked(recorder: Recorder, lane: Any) -> bool:
         answers.append(look(recorder, lane))
@@ -190,19 +229,13 @@ def test_a_resumed_run_waits_for_a_camera_that_starts_after_it(
             refused.set()
         return answers[-1]
 
-    def entered_late(camera: ExposureCamera) -> Any:
-        assert refused.wait(PATIENCE_S)
-        return enter(camera)
+    def hung(camera: V3Camera) -> Any:
+        with camera._locks.call("hang"):
+            assert refused.wait(PATIENCE_S)
+        return preview(camera)
 
     monkeypatch.setattr(Recorder, "_camera_answers", looked)
-    monkeypatch.setattr(ExposureCamera, "__enter__", entered_late)
-    with ours_first():
-        rig = started(tmp_path)
-    status = rig.visitor.until(
-        "status", lambda told: told["run_id"] == run and told["phase"] == "ended"
-    )
-    rig.close()
-    assert status["counts"]["failed"] == 0
-    assert sum(status["counts"].values()) == SLOTS
-    assert answers[0] is False
+    monkeypatch.setattr(V3Camera, "preview", hung)
+    check_that_no_slot_is_lost(started(tmp_path), run)
+    assert answers[:2] == [False, False]
     assert answers[-1] is True
