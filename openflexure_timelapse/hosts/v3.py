@@ -44,6 +44,8 @@ Result = TypeVar("Result")
 LOOK_S = 0.5
 NOT_MODIFIED = 304
 CLOSE_S = 10.0
+OTHERS_START_S = 30.0
+"""In which Things that stand after ours in the configuration have started."""
 ENDED = ("idle", "unavailable", Phase.ENDED.value)
 
 
@@ -150,14 +152,7 @@ class TimelapseThing(Endpoints, _Host):
             target=self._watch, name="timelapse-watch", daemon=True
         )
         self._watcher.start()
-        # The server's loop is free when it has entered all Things. One that starts must
-        # not find the lock taken, and none answers before.
-        self._thing_server_interface.start_async_task_soon(self._begin)
         return self
-
-    async def _begin(self) -> None:
-        """Go on with what an earlier server left to do."""
-        self.verbs.begin()
 
     def __exit__(
         self,
@@ -175,7 +170,10 @@ class TimelapseThing(Endpoints, _Host):
             leave(kind, error, trace)
 
     def _watch(self) -> None:
-        """Publish phase and progress when they change."""
+        """Go on with a run, then publish phase and progress when they change."""
+        if not self._all_have_started():
+            return
+        self.verbs.begin()
         while not self._ended.wait(LOOK_S):
             told = self.verbs.status()
             progress = progress_of(told)
@@ -183,6 +181,16 @@ class TimelapseThing(Endpoints, _Host):
                 self.phase = told["phase"]
             if progress != self.progress:
                 self.progress = progress
+
+    def _all_have_started(self) -> bool:
+        """Wait for the Things that start after ours; False when the server ends.
+
+        The server enters its Things in order, and nothing tells when it has entered the
+        last. One that finds the lock taken then, as by our look at the camera, would
+        end the whole server. So Things that stand after ours are given a while.
+        """
+        is_last = list(self.neighbours)[-1] == self.name
+        return is_last or not self._ended.wait(OTHERS_START_S)
 
     # ---------------------------------------------------------------- the microscope
 

@@ -29,8 +29,10 @@ from server_process import (
 from thing_rig import NAME, Rig, started
 
 from hardware_sim.v3_camera import ExposureCamera
+from openflexure_timelapse.hosts import v3
 from openflexure_timelapse.hosts.recorder import Recorder
 from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.hosts.v3 import TimelapseThing
 from openflexure_timelapse.hosts.v3_camera import V3Camera
 
 LIKE_REAL = str(Path(__file__).with_name("v3_like_real.py"))
@@ -207,11 +209,31 @@ def test_a_resumed_run_begins_when_all_things_have_started(
         camera.discard_frames()  # an action: it would raise if the lock were taken
         return enter(camera)
 
+    gate = threading.Event()
     monkeypatch.setattr(ExposureCamera, "__enter__", entered)
+    monkeypatch.setattr(
+        TimelapseThing, "_all_have_started", lambda _: gate.wait(PATIENCE_S)
+    )
     with ours_first():
         rig = started(tmp_path)
-    check_that_no_slot_is_lost(rig, run)
     assert found == [None]
+    gate.set()
+    check_that_no_slot_is_lost(rig, run)
+
+
+def test_things_that_stand_after_ours_are_given_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is given where ours is the last, as the installer puts it."""
+    monkeypatch.setattr(v3, "OTHERS_START_S", PATIENCE_S)
+    rig = started(tmp_path)
+    assert rig.thing._all_have_started()
+    rig.close()
+    with ours_first():
+        rig = started(tmp_path)
+    rig.close()
+    assert not rig.thing._all_have_started()  # the server has ended meanwhile
+    assert rig.thing.verbs._begin is None
 
 
 def test_a_resumed_run_waits_for_a_camera_that_hangs_at_first(

@@ -112,6 +112,42 @@ def test_an_action_refuses_with_a_sentence(client: Any) -> None:
         client.stop_timelapse()
 
 
+def test_a_refusal_is_no_crash_of_the_server(rig: Rig) -> None:
+    """The error has its sentence and no traceback in the log of the action."""
+    told = finished(rig, invoked(rig, "stop_timelapse"))
+    assert told["status"] == "error"
+    assert told["error"]["title"] == "InvocationError"
+    assert not any(record.get("traceback") for record in told["log"])
+
+
+def test_cancelling_a_render_cancels_the_movie(rig: Rig) -> None:
+    """Also one that waits for its turn; nothing is left of it."""
+    run = rig.visitor.post("start", {**PLAN, "frames": 2})["run"]
+    rig.visitor.wait_for("ended")
+    jobs = rig.thing.verbs.service.movies
+    begun, go = threading.Event(), threading.Event()
+    inner = jobs._make
+
+    def slowly(*args: Any) -> Any:
+        begun.set()
+        go.wait()
+        return inner(*args)
+
+    jobs._make = slowly  # type: ignore[method-assign]
+    told = invoked(rig, "render_movie", {"run": run})
+    begun.wait()
+    rig.api.ask("DELETE", f"action_invocations/{told['id']}")
+    assert finished(rig, told)["status"] == "cancelled"
+    go.set()
+    states = rig.visitor.until(
+        "jobs",
+        lambda now: all(
+            job["state"] not in ("queued", "running") for job in now["jobs"]
+        ),
+    )
+    assert [job["state"] for job in states["jobs"]] == ["cancelled"]
+
+
 def test_pause_resume_and_stop_are_actions_too(rig: Rig, client: Any) -> None:
     """Each answers with the status."""
     client.start_timelapse(plan=dict(PLAN))
