@@ -5,8 +5,10 @@ under a plain ``labthings-server``; which Things it works with is found by their
 and one that is missing is told by the status instead of stopping the server.
 """
 
+import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
@@ -139,8 +141,34 @@ class TimelapseThing(Endpoints, _Host):
 
     # -------------------------------------------------------------------------- life
 
+    def attach_to_server(self, server: lt.ThingServer) -> None:
+        """Have a run go on only while all Things of the server are there.
+
+        Things start and end one after another. One that starts must not find the lock
+        taken, or the server would not start; and a camera that has ended fails visits.
+
+        Parameters
+        ----------
+        server : lt.ThingServer
+            The server, which makes its Things before it starts them.
+        """
+        super().attach_to_server(server)
+        router = server.app.router
+        things = router.lifespan_context
+
+        @contextlib.asynccontextmanager
+        async def around(app: Any) -> AsyncIterator[Any]:
+            async with things(app) as state:
+                self.verbs.begin()
+                try:
+                    yield state
+                finally:
+                    await asyncio.to_thread(self.verbs.close)
+
+        router.lifespan_context = around
+
     def __enter__(self) -> Self:
-        """Go on, in the background, with what an earlier server left to do."""
+        """Publish where the run is; the run goes on when all Things are there."""
         enter = getattr(super(), "__enter__", None)
         if enter is not None:
             enter()
@@ -149,14 +177,7 @@ class TimelapseThing(Endpoints, _Host):
             target=self._watch, name="timelapse-watch", daemon=True
         )
         self._watcher.start()
-        # The server's loop is free when it has entered all Things. One that starts must
-        # not find the lock taken, and none answers before.
-        self._thing_server_interface.start_async_task_soon(self._begin)
         return self
-
-    async def _begin(self) -> None:
-        """Go on with what an earlier server left to do."""
-        self.verbs.begin()
 
     def __exit__(
         self,
