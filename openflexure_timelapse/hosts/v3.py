@@ -5,8 +5,10 @@ under a plain ``labthings-server``; which Things it works with is found by their
 and one that is missing is told by the status instead of stopping the server.
 """
 
+import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
@@ -44,8 +46,6 @@ Result = TypeVar("Result")
 LOOK_S = 0.5
 NOT_MODIFIED = 304
 CLOSE_S = 10.0
-OTHERS_START_S = 30.0
-"""In which Things that stand after ours in the configuration have started."""
 ENDED = ("idle", "unavailable", Phase.ENDED.value)
 
 
@@ -142,8 +142,34 @@ class TimelapseThing(Endpoints, _Host):
 
     # -------------------------------------------------------------------------- life
 
+    def attach_to_server(self, server: lt.ThingServer) -> None:
+        """Have a run go on only while all Things of the server are there.
+
+        Things start and end one after another. One that starts must not find the lock
+        taken, or the server would not start; and a camera that has ended fails visits.
+
+        Parameters
+        ----------
+        server : lt.ThingServer
+            The server, which makes its Things before it starts them.
+        """
+        super().attach_to_server(server)
+        router = server.app.router
+        things = router.lifespan_context
+
+        @contextlib.asynccontextmanager
+        async def around(app: Any) -> AsyncIterator[Any]:
+            async with things(app) as state:
+                self.verbs.begin()
+                try:
+                    yield state
+                finally:
+                    await asyncio.to_thread(self.verbs.close)
+
+        router.lifespan_context = around
+
     def __enter__(self) -> Self:
-        """Go on, in the background, with what an earlier server left to do."""
+        """Publish where the run is; the run goes on when all Things are there."""
         enter = getattr(super(), "__enter__", None)
         if enter is not None:
             enter()
@@ -170,10 +196,7 @@ class TimelapseThing(Endpoints, _Host):
             leave(kind, error, trace)
 
     def _watch(self) -> None:
-        """Go on with a run, then publish phase and progress when they change."""
-        if not self._all_have_started():
-            return
-        self.verbs.begin()
+        """Publish phase and progress when they change."""
         while not self._ended.wait(LOOK_S):
             told = self.verbs.status()
             progress = progress_of(told)
@@ -181,16 +204,6 @@ class TimelapseThing(Endpoints, _Host):
                 self.phase = told["phase"]
             if progress != self.progress:
                 self.progress = progress
-
-    def _all_have_started(self) -> bool:
-        """Wait for the Things that start after ours; False when the server ends.
-
-        The server enters its Things in order, and nothing tells when it has entered the
-        last. One that finds the lock taken then, as by our look at the camera, would
-        end the whole server. So Things that stand after ours are given a while.
-        """
-        is_last = list(self.neighbours)[-1] == self.name
-        return is_last or not self._ended.wait(OTHERS_START_S)
 
     # ---------------------------------------------------------------- the microscope
 

@@ -14,12 +14,14 @@ from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.store.verify import verify
 
 __all__ = [
+    "ENDLESS",
     "PLAN",
     "SCENE",
     "SLOTS",
     "SPEED",
     "Process",
     "Seen",
+    "check_that_it_goes_on",
     "check_that_it_is_whole",
     "listed",
     "seen_frames",
@@ -38,6 +40,8 @@ PLAN: Dict[str, Any] = {
     "catch_up_slots": 1000,
     "movie": {"format": "mp4"},
 }
+ENDLESS: Dict[str, Any] = {**PLAN, "frames": None}
+"""A run that is still under way when it is cut, on a machine of any speed."""
 
 Seen = Set[Tuple[int, str]]
 
@@ -146,13 +150,28 @@ def _outcomes(process: Process, run: str) -> Dict[int, str]:
     return told
 
 
-def check_that_it_is_whole(process: Process, run: str, before: Seen) -> Dict[int, str]:
-    """Check a run that went on by itself and is over; return its outcomes."""
+def check_that_it_goes_on(process: Process, run: str, before: Seen) -> Dict[int, str]:
+    """Check that an endless run goes on by itself; end it; return its outcomes."""
+    give_up_s = time.monotonic() + PATIENCE_S
+    frames = process.data / run / "frames"
+    while len(list(frames.rglob("*.jp*g"))) <= len(before):  # without a request
+        assert time.monotonic() < give_up_s, process.visitor.get("status")
+        time.sleep(POLL_S)
+    process.visitor.post("stop")
+    wait_for_nothing_to_do(process)
+    return check_that_it_is_whole(process, run, before, "stopped")
+
+
+def check_that_it_is_whole(
+    process: Process, run: str, before: Seen, end_reason: str = "completed"
+) -> Dict[int, str]:
+    """Check a run that is over, with its movie; return its outcomes."""
     status = process.visitor.get("status")
     assert (status["phase"], status["run_id"]) == ("ended", run)
-    assert (status["end_reason"], status["warnings"]) == ("completed", [])
+    assert (status["end_reason"], status["warnings"]) == (end_reason, [])
     found = _outcomes(process, run)
-    assert sorted(found) == list(range(SLOTS))
+    slots = len(found) if end_reason == "stopped" else SLOTS
+    assert sorted(found) == list(range(slots))
     assert before <= listed(process, run)
     folder = process.data / run
     assert verify(folder).ok
