@@ -4,10 +4,9 @@ The gallery asks a Thing for an engine and the engine for its cards. Ours keeps 
 table: the runs on disk are the one truth, and each look lists the newest of them.
 """
 
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable, Dict, Iterator, List
 
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.verbs import Verbs
@@ -46,7 +45,7 @@ class RunCards:
         self._thing = thing
         self._make_card = make_card
 
-    def get_all_entries_as_base_model(self) -> list[Any]:
+    def get_all_entries_as_base_model(self) -> List[Any]:
         """Return a card for each finished run, newest first.
 
         Empty while the time-lapse cannot be used: its status says why, and an error
@@ -57,7 +56,7 @@ class RunCards:
         except TimelapseError:
             return []
 
-    def finished_ids(self) -> list[str]:
+    def finished_ids(self) -> List[str]:
         """Return the ids of the finished runs, newest first.
 
         Raises
@@ -67,7 +66,7 @@ class RunCards:
         """
         return [run["run"] for run in self._finished()]
 
-    def _finished(self) -> Iterator[dict[str, Any]]:
+    def _finished(self) -> Iterator[Dict[str, Any]]:
         """Yield what is known of each run that is over and has frames."""
         service = self._verbs.service
         for brief in service.runs(limit=MOST_CARDS)["runs"]:
@@ -77,7 +76,7 @@ class RunCards:
             if (run["state"] or {}).get("phase") == Phase.ENDED.value:
                 yield run
 
-    def _card(self, run: dict[str, Any]) -> Any:
+    def _card(self, run: Dict[str, Any]) -> Any:
         """Return the card of one run."""
         service, run_id = self._verbs.service, run["run"]
         folder = service.library.folder(run_id)

@@ -168,7 +168,7 @@ def test_cancelling_who_follows_leaves_the_run(rig: Rig) -> None:
     rig.api.ask("DELETE", f"action_invocations/{told['id']}")
     ended = finished(rig, told)
     assert ended["status"] == "cancelled"
-    assert any("captured" in record["message"] for record in ended["log"])
+    assert any("traps: running" in record["message"] for record in ended["log"])
     assert rig.visitor.get("status")["phase"] == "running"
     rig.visitor.post("stop")
     rig.visitor.wait_for("ended")
