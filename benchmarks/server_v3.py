@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -192,8 +193,16 @@ class Others:
 def lock(options: argparse.Namespace) -> list[str]:
     """Record 1 frame per 2 s beside others who hold the lock."""
     heads = ["others", "late slots", "held", "refused to others", "slots", "captured"]
-    heads += ["late", "skipped", "failed", "median ms", "p99 ms", "max ms"]
-    rows = [f"| {' | '.join(heads)} |", "|---|---|--:|--:|" + "--:|" * 8]
+    heads += [
+        "late",
+        "skipped",
+        "failed",
+        "median ms",
+        "p99 ms",
+        "max ms",
+        "why skipped",
+    ]
+    rows = [f"| {' | '.join(heads)} |", "|---|---|--:|--:|" + "--:|" * 8 + "---|"]
     with serving(options.frames_per_s) as server:
         for what, late, long_each in BESIDE:
             rows.append(_beside(server, options, what, late, long_each))
@@ -229,7 +238,18 @@ def _beside(
         held = f"{100 * others.held_s / passed_s:.0f} %"
         refused = f"{others.refused}, {others.asked} had"
     told += [f"{each:.0f}" for each in _lateness_ms(server, run)]
+    told.append(_why_skipped(server, run))
     return f"| {what} | {late} | {held} | {refused} | {' | '.join(map(str, told))} |"
+
+
+def _why_skipped(server: Server, run: str) -> str:
+    """Return the reasons of slots without a frame, with their numbers."""
+    slots = server.ask(f"{server.ours}/runs/{run}/slots?limit=100")["slots"]
+    found: Counter[str] = Counter()
+    for slot in slots:
+        if slot["reason"] is not None:
+            found[slot["reason"]] += slot["last"] - slot["first"] + 1
+    return ", ".join(f"{count} {reason}" for reason, count in found.items())
 
 
 def _lateness_ms(server: Server, run: str) -> tuple[float, float, float]:
@@ -277,7 +297,7 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=60)
     options.add_argument("--rounds", type=int, default=2)
     options.add_argument("--frames-per-s", type=float, default=10)
-    options.add_argument("--camera-mode", default="standard")
+    options.add_argument("--camera-mode", default="quick")
     options.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options.add_argument("--serve", metavar="FOLDER", help=argparse.SUPPRESS)
     chosen = options.parse_args()

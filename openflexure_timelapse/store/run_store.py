@@ -9,7 +9,7 @@ acknowledged.
 import contextlib
 import hashlib
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import (
     Any,
@@ -234,7 +234,7 @@ class RunStore(RunReader):
             disk.make_folder(str(path.parent))
             self._folders.add(path.parent)
         # Hashing and flushing both leave Python's lock, so they overlap.
-        digest = hasher.submit(_sha256, content)
+        digest = _begun(hasher, content)
         try:
             disk.write(str(path), content)
         finally:
@@ -365,6 +365,16 @@ def _open_index(folder: Path, *, writable: bool) -> Index:
         message = f"A repair of the run {folder.name} was cut short; run it again."
         raise DamagedRunError(message)
     return Index(folder / INDEX_FILE, writable=writable)
+
+
+def _begun(hasher: ThreadPoolExecutor, content: bytes) -> "Future[str]":
+    """Begin to hash; here and now when Python ends and its pools take no more work."""
+    try:
+        return hasher.submit(_sha256, content)
+    except RuntimeError:
+        done: "Future[str]" = Future()
+        done.set_result(_sha256(content))
+        return done
 
 
 def _sha256(content: bytes) -> str:
