@@ -184,11 +184,14 @@ class Verbs:
 
     def _resume_interrupted(self) -> None:
         """Go on with an interrupted run; keep what stands in the way."""
+        service = None
         try:
             service = self.service
             service.wait_for_hardware(self._leaving)
             service.resume_interrupted()
         except TimelapseError as exc:
+            if service is not None and service.status()["run_id"] is not None:
+                return  # a user was quicker, and went on with it or ended it
             LOG.warning("An interrupted time-lapse could not go on: %s", exc)
             with self._lock:
                 self._trouble = str(exc)

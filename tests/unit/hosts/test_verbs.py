@@ -154,6 +154,22 @@ def test_an_interrupted_run_goes_on_by_itself(tmp_path: Path) -> None:
     verbs.close()
 
 
+def test_a_user_who_is_quicker_leaves_no_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stops an interrupted run while the server looks for its camera."""
+    run_id = left(tmp_path)
+    verbs = at(tmp_path, later)
+    service = verbs.service
+    monkeypatch.setattr(service, "wait_for_hardware", lambda _: verbs.resume())
+    verbs._resume_interrupted()
+    assert service.wait(PATIENCE_S)
+    told = verbs.status()
+    assert (told["run_id"], told["end_reason"]) == (run_id, "completed")
+    assert told["warnings"] == []
+    verbs.close()
+
+
 def test_a_run_of_real_hardware_does_not_go_on_with_a_stand_in(tmp_path: Path) -> None:
     """Drawn pictures must not end up among those of a sample."""
     run_id = left(tmp_path)
