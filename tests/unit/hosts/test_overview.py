@@ -38,8 +38,9 @@ def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     clock = VirtualClock(START_WALL_NS, utc_offset_s=3600)
     folder = tmp_path_factory.mktemp("data")
     service = Service(folder, build(3, "algae_growth", clock), clock, RealDisk())
-    service.start(PLAN)
+    run_id = str(service.start(PLAN)["run"])
     assert service.wait(PATIENCE_S)
+    service.movies.wait(service.verify(run_id)["job"]["job"], PATIENCE_S)
     yield service
     service.close()
 
