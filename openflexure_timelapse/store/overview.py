@@ -221,7 +221,7 @@ class Overview:
             return [(slot, x - home_x, y - home_y) for slot, x, y in found]
 
     def lateness_ns(self, most: int) -> Dict[str, List[Point]]:
-        """Return slot and lateness by position: the largest of each of `most` stretches.
+        """Return slot and lateness by position, the largest of each of `most` bins.
 
         Only of visits that were made.
         """
