@@ -14,6 +14,7 @@ from openflexure_timelapse.hosts.routes import ROUTES
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.store.disk import RealDisk
+from openflexure_timelapse.store.verify import verify
 
 START_WALL_NS = 1_795_420_800_000_000_000
 PATIENCE_S = 120
@@ -182,7 +183,7 @@ def test_a_check_under_way_is_not_asked_for_twice_and_can_be_cancelled(
 ) -> None:
     """The second asker gets the first one's job."""
     begun, go_on = threading.Event(), threading.Event()
-    check = verify_job.verify
+    check = verify
 
     def slow(folder: Path, progress: Any) -> Any:
         begun.set()
