@@ -17,7 +17,7 @@ from openflexure_timelapse.ports import (
     StagePosition,
 )
 
-__all__ = ["Instrument", "StoppedError"]
+__all__ = ["LONGEST_WAIT_FOR_HARDWARE_S", "Handle", "Instrument", "StoppedError"]
 
 Result = TypeVar("Result")
 
@@ -33,7 +33,76 @@ class StoppedError(Exception):
     """The user stopped the run in the middle of a visit."""
 
 
-class Instrument:
+class Handle:
+    """A microscope behind deadlines: taken, moved, given back.
+
+    Parameters
+    ----------
+    microscope, clock, lane
+        The ports.
+    """
+
+    def __init__(self, microscope: Microscope, clock: Clock, lane: Lane) -> None:
+        self._microscope = microscope
+        self._clock = clock
+        self._lane = lane
+        self._came_to: Optional[StagePosition] = None
+
+    def take(self, wait_s: float) -> None:
+        """Acquire the hardware, waiting at most `wait_s` for another user."""
+        wait_s = min(wait_s, LONGEST_WAIT_FOR_HARDWARE_S)
+        until_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
+        acquire = self._microscope.acquire
+        self._call("take the hardware", lambda: acquire(until_ns), wait_s + CALL_S)
+
+    def give_back(self) -> None:
+        """Release the hardware."""
+        self._call("release the hardware", self._microscope.release)
+
+    def position(self) -> StagePosition:
+        """Return where the stage believes it is."""
+        return self._call("read the stage's position", self._microscope.stage.position)
+
+    def move(self, target: StagePosition) -> None:
+        """Move with a deadline that leaves room for the whole way.
+
+        A stage that somebody else put there is moved all the same, since only the
+        microscope's own approach leaves the backlash where the next visit finds it.
+        """
+        stage, here = self._microscope.stage, self.position()
+        if here == target == self._came_to:
+            return
+        steps = max(
+            abs(target.x - here.x), abs(target.y - here.y), abs(target.z - here.z)
+        )
+        self._call(
+            f"move the stage to {target.x}, {target.y}, {target.z}",
+            lambda: stage.move_to(target),
+            CALL_S + SLOW * steps / stage.describe().steps_per_s,
+        )
+        self._came_to = target
+
+    def _call(
+        self, what: str, function: Callable[[], Result], seconds: float = CALL_S
+    ) -> Result:
+        """Call hardware on the lane, `seconds` from now being the deadline.
+
+        Raises
+        ------
+        HardwareError
+            Also for whatever a driver raises that is none of our errors.
+        """
+        deadline_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
+        try:
+            return self._lane.call(what, function, deadline_ns)
+        except (TimelapseError, StoppedError):
+            raise
+        except Exception as exc:  # drivers raise what they like
+            message = f"Could not {what}: {exc!r}; "
+            raise HardwareError(message + "check the hardware and its log.") from exc
+
+
+class Instrument(Handle):
     """A microscope behind deadlines, with the plan's wishes for light and exposure.
 
     Parameters
@@ -58,30 +127,14 @@ class Instrument:
         abort: Signal,
         keep: Callable[[], None],
     ) -> None:
+        super().__init__(microscope, clock, lane)
         self._plan = plan
-        self._microscope = microscope
-        self._clock = clock
-        self._lane = lane
         self._abort = abort
         self._keep = keep
         self._exposure_before: Optional[JsonDict] = None
         self._exposure: Optional[JsonDict] = None
         self._exposure_is_locked = False
         self._light_level: Optional[float] = None
-        self._came_to: Optional[StagePosition] = None
-
-    # ------------------------------------------------------------- taking and giving
-
-    def take(self, wait_s: float) -> None:
-        """Acquire the hardware, waiting at most `wait_s` for another user."""
-        wait_s = min(wait_s, LONGEST_WAIT_FOR_HARDWARE_S)
-        until_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
-        acquire = self._microscope.acquire
-        self._call("take the hardware", lambda: acquire(until_ns), wait_s + CALL_S)
-
-    def give_back(self) -> None:
-        """Release the hardware."""
-        self._call("release the hardware", self._microscope.release)
 
     def recover(self) -> None:
         """Try to bring the camera back after a call that did not return."""
@@ -180,30 +233,7 @@ class Instrument:
             self._call("restore the light", lambda: light.set_level(level))
             self._light_level = None
 
-    # ------------------------------------------------------------- moving and looking
-
-    def position(self) -> StagePosition:
-        """Return where the stage believes it is."""
-        return self._call("read the stage's position", self._microscope.stage.position)
-
-    def move(self, target: StagePosition) -> None:
-        """Move with a deadline that leaves room for the whole way.
-
-        A stage that somebody else put there is moved all the same, since only the
-        microscope's own approach leaves the backlash where the next visit finds it.
-        """
-        stage, here = self._microscope.stage, self.position()
-        if here == target == self._came_to:
-            return
-        steps = max(
-            abs(target.x - here.x), abs(target.y - here.y), abs(target.z - here.z)
-        )
-        self._call(
-            f"move the stage to {target.x}, {target.y}, {target.z}",
-            lambda: stage.move_to(target),
-            CALL_S + SLOW * steps / stage.describe().steps_per_s,
-        )
-        self._came_to = target
+    # ------------------------------------------------------------------------ looking
 
     def settle(self) -> None:
         """Wait until the stage has stopped shaking.
@@ -255,22 +285,3 @@ class Instrument:
             return self._microscope.state()
         except Exception as exc:  # noqa: BLE001 - a host's code, and only a remark
             return {"error": repr(exc)}
-
-    def _call(
-        self, what: str, function: Callable[[], Result], seconds: float = CALL_S
-    ) -> Result:
-        """Call hardware on the lane, `seconds` from now being the deadline.
-
-        Raises
-        ------
-        HardwareError
-            Also for whatever a driver raises that is none of our errors.
-        """
-        deadline_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
-        try:
-            return self._lane.call(what, function, deadline_ns)
-        except (TimelapseError, StoppedError):
-            raise
-        except Exception as exc:  # drivers raise what they like
-            message = f"Could not {what}: {exc!r}; "
-            raise HardwareError(message + "check the hardware and its log.") from exc

@@ -21,7 +21,7 @@ from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["Library", "frame_json"]
+__all__ = ["Library", "checked_limit", "frame_json"]
 
 LARGEST_PAGE = 1000
 PREVIEW_WIDTHS = (160, 320, 640, 1280)
@@ -61,7 +61,7 @@ class Library:
             At most so many, 1 to 1000.
         """
         page = catalogue.list_runs(
-            self._data_folder, after or None, _checked_limit(limit)
+            self._data_folder, after or None, checked_limit(limit)
         )
         return {"runs": [_brief(summary) for summary in page]}
 
@@ -112,6 +112,7 @@ class Library:
         after: int = 0,
         limit: int = 100,
         position: Optional[str] = None,
+        slot: Optional[int] = None,
     ) -> Dict[str, Any]:
         """Return a page of frames in the order of their acknowledgement.
 
@@ -123,15 +124,21 @@ class Library:
             At most so many, 1 to 1000.
         position : str or None
             Only of this position; None for all.
+        slot : int or None
+            Only of this slot; None for all.
         """
+        limit = checked_limit(limit)
         with self.open_read(run_id) as store:
-            page = store.frames(after, _checked_limit(limit), position)
+            if slot is None:
+                page = store.frames(after, limit, position)
+            else:
+                page = store.overview.frames_of_slot(slot, after, limit, position)
         return {"frames": [self._told(frame) for frame in page]}
 
     def slots(self, run_id: str, after: int = 0, limit: int = 100) -> Dict[str, Any]:
         """Return a page of slot outcomes; `after` counts those had already."""
         with self.open_read(run_id) as store:
-            page = store.slots(after, _checked_limit(limit))
+            page = store.slots(after, checked_limit(limit))
         return {"slots": [_plain(slot) for slot in page]}
 
     def reasons(self, run_id: str) -> List[Dict[str, Any]]:
@@ -297,8 +304,15 @@ def frame_json(frame: Frame) -> Dict[str, Any]:
     return {**own, **draft}
 
 
-def _checked_limit(limit: int) -> int:
-    """Return `limit` if a page may have that many rows.
+def checked_limit(limit: int, name: str = "limit") -> int:
+    """Return `limit` if an answer may have that many rows.
+
+    Parameters
+    ----------
+    limit : int
+        As asked for.
+    name : str
+        What the request calls it.
 
     Raises
     ------
@@ -306,8 +320,8 @@ def _checked_limit(limit: int) -> int:
         When it may not.
     """
     if not 1 <= limit <= LARGEST_PAGE:
-        message = f"limit {limit} is out of range; ask for 1 to {LARGEST_PAGE} rows."
-        raise InvalidRequestError(message, [{"field": "limit", "reason": message}])
+        message = f"{name} {limit} is out of range; ask for 1 to {LARGEST_PAGE}."
+        raise InvalidRequestError(message, [{"field": name, "reason": message}])
     return limit
 
 

@@ -296,6 +296,23 @@ class Recorder:
         """
         self._active("stop").stop()
 
+    def check_stage_is_free(self) -> None:
+        """Refuse to move the stage under a run that is active and not paused.
+
+        Raises
+        ------
+        WrongPhaseError
+            Naming the run.
+        """
+        with self._lock:
+            engine, run_id = self._engine, self._run_id
+        if engine is None or not self.is_recording:
+            return
+        phase = engine.status().phase
+        if phase is not Phase.PAUSED:
+            told = f"The run {run_id} is {phase.value} and moves the stage itself; "
+            raise WrongPhaseError(told + "pause it first, or wait for its end.")
+
     def wait(self, timeout_s: Optional[float] = None) -> bool:
         """Wait until no run is active, at most `timeout_s`; True when none is."""
         thread = self._thread

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Mapping, Tuple, Union
 
 from openflexure_timelapse.errors import NotFoundError, TimelapseError
 from openflexure_timelapse.hosts.forms import plan_of_form, tidied
+from openflexure_timelapse.hosts.mover import Target
 from openflexure_timelapse.hosts.requests import Asked, error_json
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.plan import Plan
@@ -97,6 +98,11 @@ def _stop(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
     return verbs.stop()
 
 
+def _go_to(verbs: Verbs, asked: Asked) -> Reply:
+    """Move the stage, while no run does."""
+    return verbs.service.go_to(tidied(Target, asked.document()))
+
+
 def _latest(verbs: Verbs, asked: Asked) -> Reply:
     """Return the newest frame."""
     return verbs.service.latest(asked.optional_number("width"))
@@ -134,7 +140,8 @@ def _delete(verbs: Verbs, asked: Asked) -> Reply:
 def _frames(verbs: Verbs, asked: Asked) -> Reply:
     """Return a page of a run's frames."""
     after, limit = asked.number("after", 0), asked.number("limit", 100)
-    return verbs.service.frames(asked.path["run"], after, limit)
+    position, slot = asked.query.get("position") or None, asked.optional_number("slot")
+    return verbs.service.frames(asked.path["run"], after, limit, position, slot)
 
 
 def _frame(verbs: Verbs, asked: Asked) -> Reply:
@@ -147,6 +154,35 @@ def _slots(verbs: Verbs, asked: Asked) -> Reply:
     """Return a page of a run's slots and their outcomes."""
     after, limit = asked.number("after", 0), asked.number("limit", 100)
     return verbs.service.slots(asked.path["run"], after, limit)
+
+
+def _positions(verbs: Verbs, asked: Asked) -> Reply:
+    """Return a run's positions with their newest frames."""
+    return verbs.service.overview.positions(asked.path["run"])
+
+
+def _timeline(verbs: Verbs, asked: Asked) -> Reply:
+    """Return how many slots ended how, along the run."""
+    bins = asked.number("bins", 200)
+    return verbs.service.overview.timeline(asked.path["run"], bins)
+
+
+def _visits(verbs: Verbs, asked: Asked) -> Reply:
+    """Return a page of a run's visits with their focus and drift."""
+    after, limit = asked.number("after", 0), asked.number("limit", 100)
+    position = asked.query.get("position") or None
+    return verbs.service.overview.visits(asked.path["run"], after, limit, position)
+
+
+def _series(verbs: Verbs, asked: Asked) -> Reply:
+    """Return a curve of focus, drift or lateness along the run."""
+    what, points = asked.query.get("what", ""), asked.number("points", 200)
+    return verbs.service.overview.series(asked.path["run"], what, points)
+
+
+def _verify(verbs: Verbs, asked: Asked) -> Reply:
+    """Check a run in the background."""
+    return verbs.service.verify(asked.path["run"])
 
 
 def _make_movie(verbs: Verbs, asked: Asked) -> Reply:
@@ -166,12 +202,12 @@ def _file(verbs: Verbs, asked: Asked) -> Reply:
 
 
 def _jobs(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
-    """Return the movies that are being made."""
+    """Return the movies that are being made, and the checks."""
     return verbs.service.jobs()
 
 
 def _cancel_job(verbs: Verbs, asked: Asked) -> Reply:
-    """Cancel a movie."""
+    """Cancel a movie or a check."""
     return verbs.service.cancel_job(asked.path["job"])
 
 
@@ -193,6 +229,7 @@ ROUTES: Tuple[Route, ...] = (
     Route("pause", "pause", {"POST": _pause}),
     Route("resume", "resume", {"POST": _resume}),
     Route("stop", "stop", {"POST": _stop}),
+    Route("go_to", "go_to", {"POST": _go_to}),
     Route("latest", "latest", {"GET": _latest}),
     Route("preferences", "preferences", {"GET": _preferences, "PUT": _set_preferences}),
     Route("runs", "runs", {"GET": _runs}),
@@ -200,6 +237,11 @@ ROUTES: Tuple[Route, ...] = (
     Route("frames", "runs/<run>/frames", {"GET": _frames}),
     Route("frame", "runs/<run>/frames/<n>", {"GET": _frame}),
     Route("slots", "runs/<run>/slots", {"GET": _slots}),
+    Route("positions", "runs/<run>/positions", {"GET": _positions}),
+    Route("timeline", "runs/<run>/timeline", {"GET": _timeline}),
+    Route("visits", "runs/<run>/visits", {"GET": _visits}),
+    Route("series", "runs/<run>/series", {"GET": _series}),
+    Route("verify", "runs/<run>/verify", {"POST": _verify}),
     Route("movies", "runs/<run>/movies", {"POST": _make_movie}),
     Route("files", "runs/<run>/files", {"GET": _files}),
     Route("file", "runs/<run>/files/<path:name>", {"GET": _file}),

@@ -13,8 +13,11 @@ from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.hosts.admission import admit, estimate_now
 from openflexure_timelapse.hosts.jobs import MovieJobs
 from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.hosts.mover import Mover
+from openflexure_timelapse.hosts.overview import RunOverview
 from openflexure_timelapse.hosts.preferences import PreferenceFile
 from openflexure_timelapse.hosts.recorder import Recorder
+from openflexure_timelapse.hosts.turns import Turns
 from openflexure_timelapse.plan import Plan, plan_schema
 from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
 from openflexure_timelapse.recipe import parse_recipe
@@ -63,8 +66,11 @@ class Service:
         self.library = Library(data_folder, clock, disk)
         self.movies = MovieJobs(self.library)
         self.preferences = PreferenceFile(data_folder, disk)
+        self.overview = RunOverview(self.library, clock)
+        turns = Turns(microscope, clock)
+        self._mover = Mover(turns, clock)
         self._recorder = Recorder(
-            data_folder, microscope, clock, disk, observers, self._finish
+            data_folder, turns.user(), clock, disk, observers, self._finish
         )
 
     # -------------------------------------------------------------------- run control
@@ -76,7 +82,7 @@ class Service:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a run is under way, or a movie of one is made or waits."""
+        """Whether a run is under way, or a job on one is, or waits."""
         return self.is_recording or self.movies.is_busy
 
     def status(self) -> Dict[str, Any]:
@@ -135,6 +141,19 @@ class Service:
         """
         self._recorder.stop()
         return self.status()
+
+    def go_to(self, target: Mapping[str, Any]) -> Dict[str, Any]:
+        """Move the stage for somebody who wants to look; see `Mover.go_to`.
+
+        Raises
+        ------
+        WrongPhaseError
+            While a run is active and not paused.
+        InvalidRequestError, OutOfReachError, HardwareError
+            As `Mover.go_to` does.
+        """
+        self._recorder.check_stage_is_free()
+        return {"position": self._mover.go_to(target)}
 
     def wait(self, timeout_s: Optional[float] = None) -> bool:
         """Wait until no run is active, at most `timeout_s`; True when none is."""
@@ -202,9 +221,16 @@ class Service:
         """Return everything about one run but its frames."""
         return self.library.run(run_id)
 
-    def frames(self, run_id: str, after: int = 0, limit: int = 100) -> Dict[str, Any]:
-        """Return a page of frames."""
-        return self.library.frames(run_id, after, limit)
+    def frames(
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 100,
+        position: Optional[str] = None,
+        slot: Optional[int] = None,
+    ) -> Dict[str, Any]:
+        """Return a page of frames, of one position and of one slot if so asked."""
+        return self.library.frames(run_id, after, limit, position, slot)
 
     def slots(self, run_id: str, after: int = 0, limit: int = 100) -> Dict[str, Any]:
         """Return a page of slot outcomes."""
@@ -242,8 +268,18 @@ class Service:
         """
         return {"jobs": self.movies.add(run_id, parse_recipe(recipe))}
 
+    def verify(self, run_id: str) -> Dict[str, Any]:
+        """Queue a check of a run, also of one that is being recorded.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such run.
+        """
+        return {"job": self.movies.verify(run_id)}
+
     def jobs(self) -> Dict[str, Any]:
-        """Return the movies that wait, are being made, or were made lately."""
+        """Return the movies and checks that wait, are under way, or ended lately."""
         return {"jobs": self.movies.jobs()}
 
     def cancel_job(self, job_id: str) -> Dict[str, Any]:

@@ -9,6 +9,7 @@ from openflexure_timelapse.store.counting import ReasonCount, count_reasons
 from openflexure_timelapse.store.header import read_header
 from openflexure_timelapse.store.index import Index, Totals
 from openflexure_timelapse.store.layout import FrameName
+from openflexure_timelapse.store.overview import Overview
 
 __all__ = ["RunReader"]
 
@@ -24,6 +25,8 @@ class RunReader:
         Of the run, absolute.
     run_id : str
         The folder's name.
+    overview : Overview
+        The run at a glance.
     """
 
     def __init__(self, folder: Path, index: Index) -> None:
@@ -31,6 +34,7 @@ class RunReader:
         self.run_id = folder.name
         self._header = read_header(folder)
         self._index = index
+        self.overview = Overview(index)
 
     @property
     def header(self) -> Dict[str, Any]:

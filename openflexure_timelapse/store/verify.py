@@ -4,6 +4,7 @@ Frames are compared with their SHA-256, the folder with the index in both direct
 the kept totals with counted ones, and the slots with the rule that each has an outcome.
 """
 
+import contextlib
 import json
 import sqlite3
 from dataclasses import asdict, dataclass
@@ -135,7 +136,8 @@ def verify(
     folder : str or Path
         The run's folder.
     progress : callable or None
-        Called with the frames done and the frames there are.
+        Called with the frames done and the frames there are, and then for each file
+        that is looked for in the index; what it raises ends the check.
 
     Raises
     ------
@@ -155,7 +157,7 @@ class _Check:
         self._progress = progress
         self._active = is_active(folder)
         self._newest = -1
-        self._checked = self._bytes = self._aside = 0
+        self._checked = self._bytes = self._aside = self._total = 0
         self._run_id: Optional[str] = None
         self._ended: Optional[bool] = None
         self._planned: Optional[Planned] = None
@@ -177,17 +179,17 @@ class _Check:
         if not self._active:
             self._found["temporaries"] += temporaries(self._folder)
             self._named.update(self._found["temporaries"])
-        index = None
-        try:
-            index = Index(self._folder / INDEX_FILE, writable=False)
-            self._check_index(index)
-        except StorageError as exc:
-            damage.append(str(exc))
-        self._check_files(index)
+        with contextlib.ExitStack() as opened:
+            index = None
+            try:
+                index = Index(self._folder / INDEX_FILE, writable=False)
+                opened.callback(index.close)
+                self._check_index(index)
+            except StorageError as exc:
+                damage.append(str(exc))
+            self._check_files(index)
         found = [*self._found["damage"], *damage]
         self._found["damage"] = list(dict.fromkeys(found))
-        if index is not None:
-            index.close()
         return VerifyReport(
             run_id=self._folder.name,
             active=self._active,
@@ -236,6 +238,7 @@ class _Check:
         self, reader: sqlite3.Connection, total: int, last_n: int
     ) -> None:
         """Compare each listed file with its row."""
+        self._total = total
         for done, row in enumerate(_frame_rows(reader, last_n)):
             self._tell(done, total)
             try:
@@ -264,6 +267,7 @@ class _Check:
         """Look at each file that the index does not list."""
         usable = index if self._index_is_sound else None
         for file in stored_files(self._folder):
+            self._tell(self._total, self._total)
             name = parse_frame_file(file)
             if file in self._named:
                 continue

@@ -165,6 +165,7 @@ def drive(visitor: Visitor) -> Dict[str, Any]:
     assert (status["run_id"], status["end_reason"]) == (run, "completed")
     assert sum(status["counts"].values()) == 4
     _look(visitor, run, note)
+    _overview(visitor, run, note)
     _movies(visitor, run, note)
     _steer(visitor, note)
     _preferences(visitor, note)
@@ -185,11 +186,18 @@ def _refusals(visitor: Visitor) -> List[Tuple[str, int, Any, str]]:
         ("POST", "pause", {}),
         ("POST", "resume", {}),
         ("POST", "stop", {}),
+        ("POST", "go_to", {"x": 1, "w": 2}),
+        ("POST", "go_to", {"z": 10**12}),
+        ("POST", "go_to", {"y": 0.5}),
         ("GET", "latest", None),
         ("GET", "latest?width=wide", None),
         ("GET", "runs?limit=0", None),
         ("GET", "runs/2026-01-01_000000_none", None),
         ("GET", "runs/.active", None),
+        ("GET", "runs/2026-01-01_000000_none/timeline?bins=0", None),
+        ("GET", "runs/2026-01-01_000000_none/series?what=mood", None),
+        ("GET", "runs/2026-01-01_000000_none/series?what=focus", None),
+        ("POST", "runs/2026-01-01_000000_none/verify", {}),
         ("DELETE", "jobs/movie-99", None),
         ("GET", "page/nothing.js", None),
         ("PUT", "preferences", {"um_per_pixel": -1}),
@@ -228,6 +236,28 @@ def _look(visitor: Visitor, run: str, note: Any) -> None:
     assert page_itself.headers["content-type"].startswith("text/html")
 
 
+def _overview(visitor: Visitor, run: str, note: Any) -> None:
+    """Look at a finished run as a whole."""
+    at = f"runs/{run}"
+    (here,) = note("positions", visitor.get(f"{at}/positions"))["positions"]
+    assert (here["name"], here["frames"], here["last"]["slot"]) == ("here", 4, 3)
+    told = note("timeline", visitor.get(f"{at}/timeline?bins=2"))
+    assert told["slots"] == 4
+    assert [(each["first"], each["last"]) for each in told["bins"]] == [(0, 1), (2, 3)]
+    assert len(visitor.get(f"{at}/timeline")["bins"]) == 4
+    visits = note("visits", visitor.get(f"{at}/visits?limit=3"))["visits"]
+    after = f"after={visits[-1]['n']}&position=here"
+    rest = visitor.get(f"{at}/visits?{after}")["visits"]
+    assert [visit["slot"] for visit in (*visits, *rest)] == [0, 1, 2, 3]
+    assert visitor.ask("GET", f"{at}/visits?position=away").code == 422
+    late = note("series", visitor.get(f"{at}/series?what=lateness&points=2"))["points"]
+    assert len(late) == 2
+    for what in ("focus", "drift"):
+        assert visitor.get(f"{at}/series?what={what}")["points"] == []
+    (frame,) = visitor.get(f"{at}/frames?slot=2&position=here")["frames"]
+    assert frame["slot"] == 2
+
+
 def _movies(visitor: Visitor, run: str, note: Any) -> None:
     """Have the planned movie, a part of it, and another one."""
 
@@ -238,6 +268,10 @@ def _movies(visitor: Visitor, run: str, note: Any) -> None:
     made = visitor.post(f"runs/{run}/movies", {"format": "gif", "width": 64})
     note("movies", made)
     visitor.until("jobs", over)
+    check = note("verify", visitor.post(f"runs/{run}/verify"))["job"]
+    told = visitor.until("jobs", over)["jobs"]
+    (check,) = [job for job in told if job["job"] == check["job"]]
+    assert note("verified", check)["report"]["ok"]
     files = note("files", visitor.get(f"runs/{run}/files"))["files"]
     names = [item["name"] for item in files]
     assert names == ["run.json", "frames.csv", "movies/here.gif", "movies/here.mp4"]
@@ -262,9 +296,14 @@ def _steer(visitor: Visitor, note: Any) -> None:
     delete = visitor.ask("DELETE", f"runs/{run}?confirm={run}")
     assert delete.code == 409
     visitor.until("status", lambda told: told["lateness_last_ms"] is not None)
+    move = visitor.ask("POST", "go_to", {"x": 10})
+    assert (move.code, move.json["name"]) == (409, "WrongPhaseError")
     paused = note("pause", _without_due(visitor.post("pause")))
     assert paused["phase"] in ("running", "paused")
     visitor.wait_for("paused")
+    place = visitor.get("microscope")["stage"]["position"]
+    moved = note("go_to", visitor.post("go_to", {"x": place["x"] + 100}))
+    assert moved["position"] == {**place, "x": place["x"] + 100}
     visitor.post("resume")
     visitor.wait_for("running")
     visitor.post("stop")

@@ -22,7 +22,7 @@ from openflexure_timelapse.errors import (
     TimelapseError,
     WrongPhaseError,
 )
-from openflexure_timelapse.hosts.jobs import movie_frames
+from openflexure_timelapse.hosts.movie_job import MovieJob, movie_frames
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.todo import TODO_FILE, runs_to_do
 from openflexure_timelapse.store.disk import RealDisk
@@ -348,9 +348,10 @@ def test_the_movie_of_changing_intervals_tells_its_last_gap(tmp_path: Path) -> N
     assert service.wait(PATIENCE_S)
     (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
     service.movies.wait(job["job"], PATIENCE_S)
-    render = service.movies._find(job["job"]).render
-    assert render is not None
-    context = render._context
+    made_job = service.movies._find(job["job"])
+    assert isinstance(made_job, MovieJob)
+    assert made_job.render is not None
+    context = made_job.render._context
     assert (context.interval_ns, context.last_interval_ns) == (5 * 10**9, 600 * 10**9)
     assert (context.slots, context.end_reason) == (5, "paused")
     service.close()
@@ -577,13 +578,13 @@ def test_a_movie_can_be_cancelled_before_its_process_starts(
     """A cancel between the queue and the process is not lost."""
     service = made(tmp_path)
     run_id = record(service)
-    prepare = service.movies._render
+    prepare = MovieJob._prepared
 
-    def prepare_and_cancel(job: Any) -> Any:
+    def prepare_and_cancel(job: MovieJob) -> Any:
         service.cancel_job(job.id)
         return prepare(job)
 
-    monkeypatch.setattr(service.movies, "_render", prepare_and_cancel)
+    monkeypatch.setattr(MovieJob, "_prepared", prepare_and_cancel)
     (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
     assert service.movies.wait(job["job"], PATIENCE_S)["state"] == "cancelled"
     service.close()

@@ -1,0 +1,181 @@
+"""The job of making one movie of one position."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Dict, Iterator, Optional, Tuple
+
+from openflexure_timelapse.errors import InvalidRecipeError, RenderError
+from openflexure_timelapse.frame import Reason
+from openflexure_timelapse.hosts.job import Batch, Job
+from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.movie.render import MovieContext, MovieFrame, RenderJob
+from openflexure_timelapse.plan import Plan, parse_plan, slug
+from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.schedule import grid_of
+from openflexure_timelapse.store import layout
+from openflexure_timelapse.store.run_store import RunStore
+
+__all__ = ["MovieJob", "check_recipe", "movie_frames"]
+
+
+class MovieJob(Job):
+    """One movie of one position, made in a process of its own.
+
+    Parameters
+    ----------
+    job_id, run_id, batch
+        As for `Job`.
+    library : Library
+        Where the run is.
+    position : str
+        Of what.
+    recipe : Recipe
+        How.
+    """
+
+    kind: ClassVar[str] = "movie"
+
+    def __init__(  # noqa: PLR0913, PLR0917 (what a movie is made of)
+        self,
+        job_id: str,
+        run_id: str,
+        batch: Optional[Batch],
+        library: Library,
+        position: str,
+        recipe: Recipe,
+    ) -> None:
+        super().__init__(job_id, run_id, batch)
+        self.position = position
+        self.recipe = recipe
+        self.file: Optional[str] = None
+        self.render: Optional[RenderJob] = None
+        self._library = library
+
+    def to_json(self) -> Dict[str, Any]:
+        """Return what the API shows."""
+        done, total, fraction = 0, 0, 0.0
+        if self.render is not None:
+            progress = self.render.progress()
+            done, total, fraction = progress.done, progress.total, progress.fraction
+        return {
+            **super().to_json(),
+            "position": self.position,
+            "recipe": self.recipe.to_json(),
+            "done": done,
+            "total": total,
+            "fraction": fraction,
+            "file": self.file if self.is_over else None,
+        }
+
+    def cancel(self) -> None:
+        """End the process, also one that starts at this moment."""
+        super().cancel()
+        render = self.render
+        if render is not None:
+            render.cancel()
+
+    def work(self) -> Tuple[str, str]:
+        """Make the movie."""
+        self.render, out_path = self._prepared()
+        if self.is_cancelled:
+            self.render.cancel()
+        self.render.start()
+        ended = self.render.wait()
+        if ended.state == "done":
+            self.file = f"{layout.MOVIES}/{out_path.name}"
+        return ended.state, ended.message
+
+    def _prepared(self) -> Tuple[RenderJob, Path]:
+        """Return the render that is to be started, and the file that it makes."""
+        with self._library.open_read(self.run_id) as store:
+            plan = parse_plan(store.header["plan"])
+            plane = plan.planes.count // 2
+            if self.recipe.plane is not None:
+                plane = self.recipe.plane
+            count = store.count_frames(self.position, plane)
+            scale = store.header["camera"]["um_per_pixel"]
+            slots, end_reason = _covered(store)
+        if count == 0:
+            told = f"{self.run_id} has no frames of {self.position!r}, plane {plane}; "
+            raise RenderError(told + "choose another position or plane.")
+        grid = grid_of(plan)
+        context = MovieContext(
+            interval_ns=grid.interval_at(0),
+            last_interval_ns=grid.interval_at(max(0, slots - 1)),
+            um_per_pixel=scale,
+            position=self.position if plan.positions else "",
+            slots=slots,
+            end_reason=end_reason,
+        )
+        path = self._free_name()
+        frames = movie_frames(self._library, self.run_id, self.position, plane)
+        return RenderJob(frames, count, self.recipe, context, str(path)), path
+
+    def _free_name(self) -> Path:
+        """Return a file name that no movie of the run has yet."""
+        folder = self._library.folder(self.run_id) / layout.MOVIES
+        folder.mkdir(exist_ok=True)
+        stem = slug(self.position)
+        path = folder / f"{stem}.{self.recipe.format}"
+        number = 2
+        while path.exists():
+            path = folder / f"{stem}_{number}.{self.recipe.format}"
+            number += 1
+        return path
+
+
+def movie_frames(
+    library: Library, run_id: str, position: str, plane: int
+) -> Iterator[MovieFrame]:
+    """Yield a position's frames, each with the reason of the gap before it."""
+    folder = library.folder(run_id)
+    before = -1
+    with library.open_read(run_id) as store:
+        for frame in library.each_frame(run_id, position, plane):
+            draft = frame.draft
+            reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
+            before = draft.slot
+            yield MovieFrame(
+                path=str(folder / frame.file),
+                slot=draft.slot,
+                elapsed_ns=draft.elapsed_ns,
+                wall_ns=draft.wall_ns,
+                utc_offset_s=draft.utc_offset_s,
+                clock_trusted=draft.wall_trusted,
+                gap_reason=reason,
+            )
+
+
+def _covered(store: RunStore) -> "tuple[int, str]":
+    """Return how many slots a movie covers, and why the last one has no frame.
+
+    What a person gave up is no gap; the movie ends where the run was stopped.
+    """
+    decided = store.totals().next_slot
+    last = store.slot_at(decided - 1)
+    if last is None or last.reason is None:
+        return decided, ""
+    if last.reason is Reason.STOPPED:
+        return last.first, ""
+    return decided, last.reason.value
+
+
+def _gap_reason(store: RunStore, before: int) -> str:
+    """Return why the slot after `before` has no frame."""
+    slot = store.slot_at(before + 1)
+    return slot.reason.value if slot is not None and slot.reason is not None else ""
+
+
+def check_recipe(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:
+    """Refuse a recipe that asks for what the run does not have."""
+    names = plan.position_names()
+    if recipe.position is not None and recipe.position not in names:
+        known = ", ".join(names)
+        told = f"{run_id} has no position {recipe.position!r}; it has: {known}."
+        raise InvalidRecipeError(told, [{"field": "position", "reason": told}])
+    if recipe.plane is not None and recipe.plane >= plan.planes.count:
+        last = plan.planes.count - 1
+        told = f"{run_id} has no plane {recipe.plane}; its planes are 0 to {last}."
+        raise InvalidRecipeError(told, [{"field": "plane", "reason": told}])
+    if frames == 0:
+        told = f"{run_id} has no frames yet; wait for the first one."
+        raise InvalidRecipeError(told)
