@@ -93,7 +93,7 @@ export class Shelf {
       : el("video", { src, controls: true, preload: "metadata", playsInline: true, loop: true, "aria-label": `The time-lapse as a movie, ${short}` });
     return el("li", {}, el("div", { className: "frame" }, picture),
       el("a", { href: src, download: `${this.run}_${short}`, className: "button" }, icon("save"),
-        el("span", { text: `Download ${isGif ? "GIF" : "movie"}, ${bytes(size)}` })));
+        el("span", { text: `Download ${short}, ${bytes(size)}` })));
   }
 }
 

@@ -22,6 +22,7 @@ function open(name, { focus = true } = {}) {
     else one.removeAttribute("aria-current");
   }
   show(at("first"), false);
+  run.see(name === "run");
   if (name === "look") look.refresh();
   if (name === "setup") setup.changed();
   if (focus) at(TITLES[name]).focus();

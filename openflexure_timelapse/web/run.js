@@ -18,6 +18,7 @@ export class Run {
   constructor(told) {
     this.told = told;
     this.id = null;
+    this.isSeen = false;
     at("pause").addEventListener("click", () => this.steer("pause"));
     at("resume").addEventListener("click", () => this.steer("resume"));
     at("stop").addEventListener("click", () => this.stop());
@@ -48,8 +49,18 @@ export class Run {
     show(at("run-after"), !this.isActive);
     show(at("next"), this.isActive && status.phase !== "finishing");
     this.count();
-    this.pictures(status);
-    this.rest(status);
+    if (this.isSeen) this.more();
+  }
+
+  /* What costs more than the status: only while somebody looks at it. */
+  see(is) {
+    this.isSeen = is;
+    if (is && this.id) this.more();
+  }
+
+  more() {
+    this.pictures(this.status);
+    this.rest(this.status);
   }
 
   /* Lays out a run that is not the one shown before. */

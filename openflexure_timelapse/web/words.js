@@ -44,7 +44,10 @@ function endedText(status) {
     stopped: "Stopped. The frames until then are kept.",
     failed: "Ended by a failure. The frames until then are kept.",
   }[status.end_reason] || "Ended.";
-  return status.detail ? `${told} ${status.detail}` : told;
+  const missing = status.counts.skipped + status.counts.failed;
+  const gaps = missing && status.end_reason === "completed"
+    ? ` ${missing.toLocaleString()} of ${status.slots.toLocaleString()} time points have no frame; tap the bar for the reasons.` : "";
+  return `${told}${gaps}${status.detail ? ` ${status.detail}` : ""}`;
 }
 
 export const outcomeText = (counts) =>
