@@ -25,20 +25,29 @@ export class Positions {
   row(place, index) {
     const name = el("input", { value: place.name, maxLength: 80, dir: "auto", name: `position-${index}`,
       "aria-label": `Name of position ${index + 1}`,
-      oninput: () => { place.name = name.value; this.changed(); } });
-    const called = () => place.name || `position ${index + 1}`;
+      oninput: () => { place.name = name.value; sign(); this.changed(); } });
+    const acts = [];
     const act = (glyph, label, does, off) => {
-      const made = button("", does, { glyph, label: `${label} ${called()}`, kind: "glyph" });
+      const made = button("", does, { glyph, kind: "glyph" });
       made.disabled = Boolean(off);
+      acts.push([made, label]);
       return made;
     };
+    const sign = () => {
+      for (const [made, label] of acts) {
+        made.title = `${label} ${place.name || `position ${index + 1}`}`;
+        made.setAttribute("aria-label", made.title);
+      }
+    };
     const where = `x ${whole(place.x)}, y ${whole(place.y)}, z ${whole(place.z)} steps`;
-    return el("li", {}, name, el("div", { className: "row wrap" },
+    const row = el("li", {}, name, el("div", { className: "row wrap" },
       el("span", { className: "quiet small grow", text: where }),
       act("up", "Move up", () => this.move(index, -1), index === 0),
       act("down", "Move down", () => this.move(index, 1), index === this.places.length - 1),
       this.canGo ? act("go", "Go to", () => this.go(place)) : null,
       act("close", "Remove", () => this.remove(index))));
+    sign();
+    return row;
   }
 
   tell(text) { say(at("position-told"), text); }

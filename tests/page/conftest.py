@@ -139,7 +139,7 @@ class Visit:
         """Take a picture, where pictures are wanted."""
         folder = os.environ.get("TIMELAPSE_SCREENSHOTS")
         if folder:
-            self.page.screenshot(path=str(Path(folder, f"{name}.png")))
+            Path(folder, f"{name}.png").write_bytes(self.page.screenshot())
 
     def until(self, expression: str, argument: Any = None) -> None:
         """Wait until something holds in the page."""

@@ -133,7 +133,7 @@ def test_an_answer_that_never_comes(visit: Any, stand: Any) -> None:
     page = visit.open()
     visit.shows("#phase", "Recording")
     held = []
-    page.route("**/status", held.append)
+    page.route("**/status", lambda route: held.append(route))
     visit.page.clock.run_for(3_000)
     visit.page.clock.run_for(21_000)
     visit.page.clock.run_for(10_000)
