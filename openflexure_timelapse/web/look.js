@@ -87,15 +87,15 @@ export class Look {
     const item = kept ? kept.item : el("li", { data: { run: run.run } });
     item.replaceChildren(act);
     this.rows.set(run.run, { key, item });
-    this.mark();
+    this.sign(run.run, item);
     return item;
   }
 
-  mark() {
-    for (const [run, { item }] of this.rows) {
-      const is = Boolean(this.open && this.open.run === run);
-      item.firstChild.setAttribute("aria-current", String(is));
-    }
+  mark() { for (const [run, { item }] of this.rows) this.sign(run, item); }
+
+  sign(run, item) {
+    const is = Boolean(this.open && this.open.run === run);
+    item.firstChild.setAttribute("aria-current", String(is));
   }
 
   /* ------------------------------------------------------------------------ one run */

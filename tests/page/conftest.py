@@ -18,7 +18,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent / "hosts"))
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE_MS = 60_000
+PATIENCE_MS = 12_000
 PANEL = {"width": 300, "height": 800}
 """The column of OpenFlexure Connect that shows the page."""
 
@@ -149,7 +149,7 @@ class Visit:
         """Wait until an element shows a text."""
         self.until(
             "([s, t]) => { const e = document.querySelector(s);"
-            " return e && e.offsetParent !== null && e.textContent.includes(t); }",
+            " return e && e.getClientRects().length && e.textContent.includes(t); }",
             [selector, text],
         )
 
