@@ -18,8 +18,9 @@ export class Look {
     this.canVerify = true;
     at("more-runs").addEventListener("click", () => this.more());
     if ("IntersectionObserver" in window) {
-      new IntersectionObserver((seen) => { if (seen.some((entry) => entry.isIntersecting)) this.more(); },
-        { rootMargin: "300px" }).observe(at("more-runs"));
+      this.end = new IntersectionObserver((seen) => { if (seen.some((entry) => entry.isIntersecting)) this.more(); },
+        { rootMargin: "300px" });
+      this.end.observe(at("more-runs"));
     }
   }
 
@@ -54,6 +55,10 @@ export class Look {
       const { runs } = await get(`runs?after=${encodeURIComponent(last.dataset.run)}&limit=${PAGE}`);
       at("runs").append(...runs.map((run) => this.item(run)));
       this.ended(runs.length < PAGE);
+      if (this.end) { // tells once more, also where the end never left the window
+        this.end.unobserve(at("more-runs"));
+        this.end.observe(at("more-runs"));
+      }
     } catch (error) {
       say(at("runs-told"), error.message);
     } finally {
