@@ -107,11 +107,8 @@ function endText(job) {
 
 function reportText(report) {
   if (!report) return "The files were checked.";
-  if (typeof report === "string") return report;
-  if (report.message) return report.message;
-  const faults = report.problems || report.findings || report.faults || [];
-  return faults.length === 0 ? "Every file was checked: nothing is missing or damaged."
-    : `${faults.length} faults were found: ${faults.slice(0, 5).map((fault) => fault.message || fault.detail || String(fault.file || fault)).join("; ")}.`;
+  if (report.ok) return "Every file was checked: nothing is missing or damaged.";
+  return `The files were checked, and something is wrong. The frames that are there can still be used. ${report.lines.slice(0, 8).join(" ")}`;
 }
 
 /* ------------------------------------------------------------------------ making one */

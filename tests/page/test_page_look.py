@@ -150,6 +150,18 @@ def test_delete_asks_with_the_name(visit: Any, stand: Any) -> None:
     assert page.evaluate("document.activeElement.id") == "look-title"
 
 
+def test_check_the_files(visit: Any, stand: Any) -> None:
+    """In words; or that this server cannot, and then never again."""
+    run = stand.ran(frames=1)
+    can = stand.visitor.ask("POST", f"runs/{run}/verify", {}).code != 404
+    page = _open_first(visit)
+    page.click("text=Check the files")
+    told = "nothing is missing or damaged" if can else "cannot check files from here"
+    visit.shows("#one .shelf", told)
+    if not can:
+        visit.errors.clear()  # the browser notes the 404
+
+
 def test_back_to_the_list(visit: Any, stand: Any) -> None:
     """Focus returns to the run that one came from."""
     run = stand.ran(frames=1)
