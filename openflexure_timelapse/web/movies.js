@@ -2,7 +2,7 @@
 
 import { ask, fileAddress, get, path, post } from "./api.js";
 import { button, confirm, el, icon, say, show } from "./dom.js";
-import { bytes, duration, typed } from "./numbers.js";
+import { bytes, duration, many, typed } from "./numbers.js";
 import { jobText } from "./words.js";
 
 const POLL_MS = 700;
@@ -126,7 +126,7 @@ export class Maker {
     const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
     const tick = (name, text) => el("label", { className: "tick" }, el("input", { type: "checkbox", name, checked: true }), ` ${text}`);
     const unit = (input, text) => el("span", { className: "row" }, input, el("span", { className: "unit", text }));
-    const many = this.run.positions.length > 1;
+    const several = this.run.positions.length > 1;
     this.told = el("p", { className: "quiet small", role: "status" });
     this.refused = el("p", { className: "refused", role: "alert", hidden: true });
     this.previewButton = button("Preview", () => this.preview(), { glyph: "play" });
@@ -138,7 +138,7 @@ export class Maker {
       el("label", {}, "Width ", unit(el("input", { name: "width", inputMode: "numeric", placeholder: "usual" }), "pixels")),
       el("label", {}, "Where frames are missing ", choice("gaps", [["hold", "hold the last"], ["blank", "empty picture"], ["cut", "cut, labelled"]])),
       el("label", { className: "only-gif" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
-      many ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
+      several ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
       el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),
     el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar")),
     this.told, this.refused,
@@ -213,7 +213,7 @@ export class Maker {
 export async function confirmedDelete({ run, name, frames, bytes: size }) {
   const yes = await confirm({
     title: `Delete “${name.slice(0, 120)}”?`,
-    text: `Its ${frames === null ? "" : `${frames.toLocaleString()} `}frames and its movies (${bytes(size)}) are deleted from the microscope. This cannot be undone.`,
+    text: `${frames === null ? "Its frames" : many(frames, "frame")} and its movies (${bytes(size)}) are deleted from the microscope. This cannot be undone.`,
     yes: "Delete it", no: "Keep it",
   });
   if (yes) await ask(`${path("runs", run)}?confirm=${encodeURIComponent(run)}`, "DELETE");

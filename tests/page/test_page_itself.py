@@ -33,7 +33,9 @@ def test_it_asks_nobody_else() -> None:
     """No address of another server, no storage, no cookie."""
     for path in WEB.iterdir():
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
-        found = re.findall(r"https?:|localStorage|sessionStorage|document\.cookie", text)
+        found = re.findall(
+            r"https?:|localStorage|sessionStorage|document\.cookie", text
+        )
         assert found == [], path.name
 
 
@@ -116,6 +118,25 @@ def test_a_hostile_name_is_refused_where_it_is_typed(visit: Any) -> None:
     visit.shows("#refused", "Name: Give it a name")
     assert page.evaluate("document.activeElement.name") == "name"
     assert page.get_attribute("[name=name]", "aria-invalid") == "true"
+
+
+def test_in_the_panel(visit: Any, stand: Any) -> None:
+    """As OpenFlexure Connect shows it: in a frame of 300 pixels, by a relative path."""
+    path = "/" + stand.page_address.split("/", 3)[3]
+    origin = stand.page_address[: -len(path)]
+    box = f'<iframe src="{path}" width=300 height=800 sandbox="SANDBOX"></iframe>'
+    box = box.replace("SANDBOX", "allow-scripts allow-same-origin allow-forms")
+    page = visit.page
+    page.route(
+        f"{origin}/panel",
+        lambda route: route.fulfill(body=box, content_type="text/html"),
+    )
+    page.goto(f"{origin}/panel")
+    panel = page.frame_locator("iframe")
+    panel.locator("text=Two minutes to try").click()
+    panel.locator("#begin").click()
+    panel.locator("#phase", has_text="Recording").wait_for()
+    assert stand.visitor.get("status")["slots"] == 24
 
 
 def test_the_form_solves(visit: Any) -> None:

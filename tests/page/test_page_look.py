@@ -50,7 +50,9 @@ def test_scrub(visit: Any, stand: Any) -> None:
     for slot in (5, 0, 4, 1, 3, 2):
         _seek(page, slot)
         visit.until(AT, slot + 1)
-    assert [url for url in asked if url.startswith("http") and "status" not in url] == []
+    assert [
+        url for url in asked if url.startswith("http") and "status" not in url
+    ] == []
     visit.shows("#frame-told", "Time point 3 of 6")
 
 
@@ -216,7 +218,9 @@ def test_a_thousand_runs(visit: Any) -> None:
         }"""
     )
     page.wait_for_selector("#more-runs", state="hidden")
-    names = page.eval_on_selector_all("#runs .name", "all => all.map(e => e.innerText)")
+    names = page.eval_on_selector_all(
+        "#runs .name", "all => all.map(e => e.textContent)"
+    )
     assert names == [run["name"] for run in runs]
 
 

@@ -103,7 +103,9 @@ def test_a_restart_of_the_server(visit: Any, stand: Any) -> None:
     page.wait_for_selector("#offline", state="hidden")
     stand.visitor.wait_for("running")
     before = stand.visitor.get("status")["last_frame"]["n"]
-    visit.until("n => Number(document.querySelector('#last img').dataset.n) > n", before)
+    visit.until(
+        "n => Number(document.querySelector('#last img').dataset.n) > n", before
+    )
     visit.shows("#phase", "Recording")
     assert page.evaluate("window.mark") == 1
     visit.errors.clear()  # the browser notes each request that was not answered
