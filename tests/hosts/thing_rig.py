@@ -34,11 +34,12 @@ class Rig(NamedTuple):
 
 
 def started(folder: Path, speed: float = SPEED, **options: Any) -> Rig:
-    """Start a server on a folder."""
+    """Start a server on a folder, at `port` or at any that is free."""
     config = options.pop("config", {"class": TimelapseThing})
     options.setdefault("things", {NAME: config})
+    port = options.pop("port", 0)
     server = create(folder, "beads", 1, speed, **options)
-    running = RunningServer(server)
+    running = RunningServer(server, port=port)
     thing = server.server.things[NAME]
     assert isinstance(thing, TimelapseThing)
     api = f"{running.url}/api/v3"

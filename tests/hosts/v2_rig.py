@@ -45,13 +45,14 @@ class Rig(NamedTuple):
 
 
 def started(folder: Path, **options: Any) -> Rig:
-    """Start a server on a folder."""
+    """Start a server on a folder, at `port` or at any that is free."""
     extension = TimelapseExtension()
     options.setdefault("extensions", [extension])
+    port = options.pop("port", 0)
     server = create(folder, "beads", 1, SPEED, **options)
     if server.microscope.has_real_camera():
         server.microscope.camera.image_resolution = SMALL
-    running = RunningServer(server.app)
+    running = RunningServer(server.app, port=port)
 
     def close() -> None:
         running.close()

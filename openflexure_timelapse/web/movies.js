@@ -1,0 +1,221 @@
+/* A run's movies: those that are there, those being made, and how to make another one. */
+
+import { ask, fileAddress, get, path, post } from "./api.js";
+import { button, confirm, el, icon, say, show } from "./dom.js";
+import { bytes, duration, many, typed } from "./numbers.js";
+import { jobText } from "./words.js";
+
+const POLL_MS = 700;
+const isOpen = (job) => job.state === "queued" || job.state === "running";
+
+export class Shelf {
+  constructor(run) {
+    this.run = run;
+    this.key = "";
+    this.seen = new Set();
+    this.jobs = el("ul", { className: "plain", "aria-label": "Work under way" });
+    this.movies = el("ul", { className: "plain movies", "aria-label": "Movies" });
+    this.told = el("p", { className: "small", role: "status" });
+    this.element = el("div", { className: "shelf" }, this.jobs, this.told, this.movies);
+  }
+
+  /* Asks once, and goes on asking by itself while something is being made. */
+  async update() {
+    clearTimeout(this.timer);
+    let open = this.open || [];
+    try {
+      const { jobs } = await get("jobs");
+      const own = jobs.filter((job) => job.run === this.run);
+      open = own.filter(isOpen);
+      this.showJobs(open);
+      this.tellEnds(own);
+      const { files } = await get(`${path("runs", this.run, "files")}`);
+      this.showFiles(files);
+    } catch { /* the next time tells */ }
+    this.open = open;
+    if (open.length && !this.isClosed) this.timer = setTimeout(() => this.update(), document.hidden ? POLL_MS * 10 : POLL_MS);
+  }
+
+  close() {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+  }
+
+  showJobs(open) {
+    const key = open.map((job) => job.job).join();
+    if (this.jobs.dataset.key !== key) {
+      this.jobs.dataset.key = key;
+      this.jobs.replaceChildren(...open.map((job) => el("li", { data: { job: job.job } }, el("p", { className: "small" }),
+        el("div", { className: "row" }, el("progress", { max: 1, "aria-label": jobText(job) }),
+          button("Cancel", () => this.cancel(job.job))))));
+    }
+    open.forEach((job, index) => {
+      const item = this.jobs.children[index];
+      const place = job.position && job.position !== "here" ? `, ${job.position}` : "";
+      say(item.querySelector("p"), `${jobText(job)}${place}, ${Math.round(job.fraction * 100)} %`);
+      item.querySelector("progress").value = job.fraction;
+    });
+  }
+
+  /* Tells how what was seen under way has ended. */
+  tellEnds(jobs) {
+    for (const job of jobs) {
+      if (isOpen(job)) this.seen.add(job.job);
+      else if (this.seen.delete(job.job)) say(this.told, endText(job));
+      else if (job.state === "failed" && !this.told.textContent) say(this.told, endText(job));
+    }
+  }
+
+  async cancel(job) {
+    try {
+      await ask(path("jobs", job), "DELETE");
+    } catch (error) {
+      say(this.told, error.message);
+    }
+    this.update();
+  }
+
+  showFiles(files) {
+    const movies = files.filter((file) => file.name.startsWith("movies/"));
+    const key = JSON.stringify(movies);
+    this.files = files;
+    if (this.onfiles) this.onfiles(files);
+    if (key === this.key) return;
+    this.key = key;
+    this.movies.replaceChildren(...movies.map((movie) => this.movie(movie)));
+  }
+
+  movie({ name, bytes: size }) {
+    const src = fileAddress(this.run, name);
+    const isGif = name.endsWith(".gif");
+    const short = name.split("/").pop();
+    const picture = isGif ? el("img", { src, alt: `The time-lapse as a GIF, ${short}`, loading: "lazy" })
+      : el("video", { src, controls: true, preload: "metadata", playsInline: true, loop: true, "aria-label": `The time-lapse as a movie, ${short}` });
+    return el("li", {}, el("div", { className: "frame" }, picture),
+      el("a", { href: src, download: `${this.run}_${short}`, className: "button" }, icon("save"),
+        el("span", { text: `Download ${short}, ${bytes(size)}` })));
+  }
+}
+
+function endText(job) {
+  if (job.kind === "verify") return job.state === "done" ? reportText(job.report) : `${jobText(job)}. ${job.message}`;
+  const place = job.position && job.position !== "here" ? ` of ${job.position}` : "";
+  if (job.state === "done") return `The movie${place} is ready below.`;
+  if (job.state === "cancelled") return `The movie${place} was cancelled. The frames are untouched.`;
+  return `The movie${place} could not be made. The frames are untouched. ${job.message}`;
+}
+
+function reportText(report) {
+  if (!report) return "The files were checked.";
+  if (report.ok) return "Every file was checked: nothing is missing or damaged.";
+  return `The files were checked, and something is wrong. The frames that are there can still be used. ${report.lines.slice(0, 8).join(" ")}`;
+}
+
+/* ------------------------------------------------------------------------ making one */
+
+export class Maker {
+  constructor(run, shelf, player) {
+    this.run = run;
+    this.shelf = shelf;
+    this.player = player;
+    this.element = this.build();
+    this.input();
+  }
+
+  build() {
+    const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
+    const tick = (name, text) => el("label", { className: "tick" }, el("input", { type: "checkbox", name, checked: true }), ` ${text}`);
+    const unit = (input, text) => el("span", { className: "row" }, input, el("span", { className: "unit", text }));
+    const several = this.run.positions.length > 1;
+    this.told = el("p", { className: "quiet small", role: "status" });
+    this.refused = el("p", { className: "refused", role: "alert", hidden: true });
+    this.previewButton = button("Preview", () => this.preview(), { glyph: "play" });
+    this.form = el("form", { noValidate: true, autocomplete: "off",
+      oninput: () => this.input(), onsubmit: (event) => { event.preventDefault(); this.make(); } },
+    el("div", { className: "grid" },
+      el("label", {}, "Format ", choice("format", [["mp4", "MP4"], ["gif", "GIF"]])),
+      el("label", {}, "Speed ", unit(el("input", { name: "fps", inputMode: "decimal", value: "15" }), "frames/s")),
+      el("label", {}, "Width ", unit(el("input", { name: "width", inputMode: "numeric", placeholder: "usual" }), "pixels")),
+      el("label", {}, "Where frames are missing ", choice("gaps", [["hold", "hold the last"], ["blank", "empty picture"], ["cut", "cut, labelled"]])),
+      el("label", { className: "only-gif" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
+      several ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
+      el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),
+    el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar")),
+    this.told, this.refused,
+    el("div", { className: "buttons" }, this.previewButton,
+      el("button", { type: "submit", className: "main" }, icon("film"), el("span", { text: "Make it" }))));
+    const fold = el("details", { ontoggle: () => { if (!fold.open) this.endPreview(); } },
+      el("summary", { text: "Make a movie or GIF" }), this.form);
+    return fold;
+  }
+
+  recipe() {
+    const fields = this.form.elements;
+    const recipe = { format: fields.format.value, fps: typed(fields.fps.value), gaps: fields.gaps.value, title: fields.title.value.trim() };
+    for (const name of ["timestamp", "elapsed_time", "scale_bar"]) recipe[name] = fields[name].checked;
+    if (typed(fields.width.value)) recipe.width = typed(fields.width.value);
+    if (recipe.format === "gif" && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
+    if (fields.position && fields.position.value) recipe.position = fields.position.value;
+    return recipe;
+  }
+
+  wrong({ format, fps, width }) {
+    const most = format === "gif" ? 50 : 120;
+    if (!(fps >= 0.1 && fps <= most)) return `Speed: 0.1 to ${most} frames per second.`;
+    if (width !== undefined && !(Number.isInteger(width) && width >= 16 && width <= 8192)) return "Width: 16 to 8192 pixels.";
+    if (width % 2 && format === "mp4") return "Width: an even number; MP4 has no odd ones.";
+    return "";
+  }
+
+  input() {
+    const recipe = this.recipe();
+    const wrong = this.wrong(recipe);
+    show(this.form.querySelector(".only-gif"), recipe.format === "gif");
+    show(this.refused, false);
+    const slots = recipe.gaps === "cut" ? this.run.frames / (this.run.positions.length * this.run.planes) : this.run.slots;
+    say(this.told, wrong || `Plays for ${duration(slots / recipe.fps)}. The frames stay as they are.`);
+    if (this.player.recipe && !wrong) this.player.preview(recipe);
+    return wrong;
+  }
+
+  preview() {
+    if (this.player.recipe) { this.endPreview(); return; }
+    if (this.input()) return;
+    this.player.preview(this.recipe());
+    say(this.previewButton.querySelector("span"), "End preview");
+    this.player.play();
+    this.player.element.scrollIntoView({ block: "nearest" });
+  }
+
+  endPreview() {
+    say(this.previewButton.querySelector("span"), "Preview");
+    this.player.stop();
+    this.player.preview(null);
+  }
+
+  async make() {
+    const wrong = this.input();
+    try {
+      if (wrong) throw new Error(wrong);
+      const { jobs } = await post(`${path("runs", this.run.run)}/movies`, this.recipe());
+      this.endPreview();
+      jobs.forEach((job) => this.shelf.seen.add(job.job));
+      say(this.shelf.told, "");
+      await this.shelf.update();
+      this.shelf.element.scrollIntoView({ block: "nearest" });
+    } catch (error) {
+      say(this.refused, error.message);
+      show(this.refused);
+    }
+  }
+}
+
+export async function confirmedDelete({ run, name, frames, bytes: size }) {
+  const yes = await confirm({
+    title: `Delete “${name.slice(0, 120)}”?`,
+    text: `${frames === null ? "Its frames" : many(frames, "frame")} and its movies (${bytes(size)}) are deleted from the microscope. This cannot be undone.`,
+    yes: "Delete it", no: "Keep it",
+  });
+  if (yes) await ask(`${path("runs", run)}?confirm=${encodeURIComponent(run)}`, "DELETE");
+  return yes;
+}
