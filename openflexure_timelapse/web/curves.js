@@ -29,8 +29,10 @@ export class Curves {
         if (points.length > 1) charts.push(chart(kind, position, points));
       }
     }
-    this.element.replaceChildren(...charts);
-    show(this.element, charts.length > 0);
+    const drawn = charts.filter(Boolean);
+    if (!drawn.length) return; // what was shown stays
+    this.element.replaceChildren(...drawn);
+    show(this.element);
   }
 }
 

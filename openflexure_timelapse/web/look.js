@@ -114,6 +114,12 @@ export class Look {
     this.mark();
   }
 
+  /* Lets the open run grow while it is under way. */
+  follow({ run_id: run, last_frame: last, counts }) {
+    if (!this.open || this.open.run !== run || !this.open.player || !last) return;
+    this.open.player.grow(last.n, Object.values(counts).reduce((sum, count) => sum + count, 0));
+  }
+
   back() {
     const { run } = this.open;
     this.close();

@@ -40,6 +40,8 @@ const setup = new Setup(async (id, warnings) => {
 function told(status) {
   const active = ACTIVE.includes(status.phase);
   run.show(status);
+  look.follow(status);
+  if (status.phase !== "unavailable") setup.begin();
   setup.busy(status, active);
   show(at("now-dot"), active);
   if (!active) startWarnings = [];
@@ -56,12 +58,7 @@ function showWarnings(warnings) {
   show(list, warnings.length > 0);
 }
 
-function silent(is) {
-  show(at("offline"), is);
-  if (!is && at("first").dataset.late) { delete at("first").dataset.late; setup.begin(); }
-}
-
-const watch = new Watch(told, silent);
+const watch = new Watch(told, (is) => show(at("offline"), is));
 
 for (const one of document.querySelectorAll("[data-view], [data-go]")) {
   one.addEventListener("click", () => open(one.dataset.view || one.dataset.go));
@@ -71,8 +68,7 @@ at("run-look").addEventListener("click", () => { const { id } = run; open("look"
 setTimeout(() => {
   if (view) return;
   say(at("first"), "The microscope has not answered yet. This page keeps trying; check that it is switched on.");
-  at("first").dataset.late = "yes";
 }, FIRST_MS);
 
-watch.soon();
 setup.begin();
+watch.soon();

@@ -180,7 +180,11 @@ export class Run {
       show(at("run-refused"));
     } finally {
       buttons.forEach((one) => { one.disabled = false; });
-      if (document.activeElement === document.body) at("run-name").focus();
+      at("pause").disabled = this.status.phase === "waiting";
+      if (document.activeElement === document.body) {
+        const next = [at("pause"), at("resume")].find((one) => one.offsetParent && !one.disabled);
+        (next || at("run-name")).focus();
+      }
     }
   }
 

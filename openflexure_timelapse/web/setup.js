@@ -7,6 +7,7 @@ import { fieldOf, formOf, planOf, PRESETS, solve, solved, unitOf, UNITS } from "
 import { Positions } from "./positions.js";
 
 const ESTIMATE_AFTER_MS = 250;
+const AGAIN_MS = 30000; // the end moves on while one thinks
 const TIMED = ["interval", "frames", "duration", "playback"];
 const PLAIN = ["name", "planes", "planeStep", "focusRange", "light", "exposure", "late", "settle", "keepFree", "mode", "movie", "startAt"];
 const SOLVED = { interval: "The interval follows from number and length.",
@@ -27,6 +28,7 @@ export class Setup {
     this.form.addEventListener("change", (event) => this.change(event.target));
     this.form.addEventListener("submit", (event) => { event.preventDefault(); this.start(); });
     this.fill(PRESETS[3].plan);
+    setInterval(() => { if (!document.hidden && this.form.offsetParent) this.estimate(); }, AGAIN_MS);
   }
 
   preset({ title, told, plan }) {
@@ -36,6 +38,7 @@ export class Setup {
 
   /* A preset sets how often and how long; the sample's places and the light stay. */
   choose(plan) {
+    this.touched = true;
     const { positions, light, mode, planes, planeStep } = this.read();
     const focuses = this.hasFocuser === false ? {} : { autofocus: plan.autofocus };
     this.fill({ ...this.base, phases: undefined, autofocus: undefined, ...plan, ...focuses });
@@ -46,8 +49,11 @@ export class Setup {
 
   /* What the microscope has, and what was started last. */
   async begin() {
+    if (this.isKnown || this.isAsking) return;
+    this.isAsking = true;
     try {
       const { camera, light, focuser } = await get("microscope");
+      this.isKnown = true;
       for (const [name, [width, height]] of Object.entries(camera.modes)) {
         this.fields.mode.append(el("option", { value: name, text: `${name}, ${width} × ${height} pixels` }));
       }
@@ -59,6 +65,7 @@ export class Setup {
       const { plan } = await get("preferences");
       if (plan && !this.touched) this.fill(plan);
     } catch { /* the form shows its own values */ }
+    this.isAsking = false;
     this.changed();
   }
 
@@ -205,6 +212,7 @@ export class Setup {
   }
 
   showFound(plan, found) {
+    const warnings = [...(found.warnings || [])];
     const pictures = found.frames !== null && found.frames !== undefined;
     const rows = [
       ["Ends", found.ends_at ? moment(found.ends_at) : "when you stop it"],
@@ -213,9 +221,9 @@ export class Setup {
       ["A time point takes", found.focus_slot_s < plan.interval_s / 2 ? "" : duration(found.focus_slot_s)],
     ];
     if (this.base.phases && this.base.phases.length > 1) {
-      found.warnings.push(`The plan before had ${many(this.base.phases.length, "phase")}; this form has one.`);
+      warnings.push(`The plan before had ${many(this.base.phases.length, "phase")}; this form has one.`);
     }
-    this.showEstimate(rows, found.warnings || []);
+    this.showEstimate(rows, warnings);
   }
 
   showEstimate(rows, warnings) {

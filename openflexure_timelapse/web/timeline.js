@@ -29,8 +29,9 @@ export class Timeline {
   /* Asks again; `counts` are the run's own. */
   async update(counts) {
     const found = await this.fetch(counts).catch(() => null);
-    show(this.element, Boolean(found && found.bins.length));
-    if (!found || !found.bins.length) return;
+    if (!found) return; // what was shown stays
+    show(this.element, found.bins.length > 0);
+    if (!found.bins.length) return;
     this.bins = found.bins;
     const last = this.bins[this.bins.length - 1].last + 1;
     this.total = Math.max(found.slots || last, last);

@@ -5,19 +5,13 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 import pytest
+from old_libraries import let_warn
 
 NEEDS = {
     "v2": ("labthings", "server-v2"),
     "v3": ("labthings_fastapi", "server-v3"),
 }
 """By the second word of a test file's name: a module, and the extra that brings it."""
-
-# Said by the libraries of server v2 of one another: their versions are the server's.
-# Fields of ours are among it: the server's older marshmallow knows only this form.
-OLD_LIBRARIES = (
-    "ignore::marshmallow.warnings.RemovedInMarshmallow4Warning",
-    "ignore:distutils Version classes are deprecated:DeprecationWarning",
-)
 
 
 class _Skipped(pytest.File):
@@ -33,9 +27,7 @@ class _Skipped(pytest.File):
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let the libraries of server v2 warn of one another, also while they load."""
-    if find_spec("labthings") is not None:
-        for line in OLD_LIBRARIES:
-            config.addinivalue_line("filterwarnings", line)
+    let_warn(config)
 
 
 def pytest_pycollect_makemodule(

@@ -18,7 +18,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent / "hosts"))
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE_MS = 12_000
+PATIENCE_MS = 60_000
 PANEL = {"width": 300, "height": 800}
 """The column of OpenFlexure Connect that shows the page."""
 
@@ -35,6 +35,13 @@ def _missing() -> str:
     if find_spec("labthings") is None and find_spec("labthings_fastapi") is None:
         return "needs a server: pip install '.[server-v2]' or '.[server-v3]'"
     return ""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the libraries of server v2 warn of one another, where they are."""
+    from old_libraries import let_warn  # noqa: PLC0415 - on the path by now
+
+    let_warn(config)
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:

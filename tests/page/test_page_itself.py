@@ -17,7 +17,7 @@ VIEWS = ("setup", "run", "look")
 EVIL = (
     "<img src=x onerror='window.hit=1'><script>window.hit=1</script>",
     "\"'><svg onload=window.hit=1>&amp;{{7*7}}",
-    "\u202egnp.eman\u202c \u200fשלום\u200f",
+    "\u202egnp.eman\u202c \u200f\u05e9\u05dc\u05d5\u05dd\u200f",
     "W" * 10_000,
     "<b>" * 3_000,
 )
@@ -253,12 +253,12 @@ def test_numbers_and_times(browser: Any, stand: Any) -> None:
     )
     context.close()
     assert told[0] == [
-        "0.25 s", "9 s", "1 min", "59 min 59 s", "1 h", "25 h 1 min", "10 d", "–",
+        "0.25 s", "9 s", "1 min", "59 min 59 s", "1 h", "25 h 1 min", "10 d", "\u2013",
     ]  # fmt: skip
-    assert told[1] == ["0 B", "999 B", "1.0 kB", "2.5 GB", "–"]
+    assert told[1] == ["0 B", "999 B", "1.0 kB", "2.5 GB", "\u2013"]
     assert told[2] == "13:30"
     assert told[3] == "12:30 (13:30 at the microscope, UTC+2)"
-    assert told[4].endswith("at the microscope, UTC−5:30)")
+    assert told[4].endswith("at the microscope, UTC\u22125:30)")
     assert told[5] == [1.5, 2, None]
 
 

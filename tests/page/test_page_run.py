@@ -1,6 +1,6 @@
 """The page and a run: from the first click to its end, through whatever happens."""
 
-from typing import Any
+from typing import Any, List
 
 import pytest
 
@@ -134,8 +134,12 @@ def test_an_answer_that_never_comes(visit: Any, stand: Any) -> None:
     visit.page.clock.install()
     page = visit.open()
     visit.shows("#phase", "Recording")
-    held = []
-    page.route("**/status", lambda route: held.append(route))
+    held: List[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/status", hold)
     visit.page.clock.run_for(3_000)
     visit.page.clock.run_for(21_000)
     visit.page.clock.run_for(10_000)
