@@ -43,6 +43,8 @@ SERVER_V2 = ("3.7", "3.11")
 # Server v3's floor, which is its image's, and the newest.
 SERVER_V3 = ("3.11", "3.13")
 
+AXE = "axe-core@4.14.1"
+
 # mypy and import-linter gave up Python 3.9: no environment is made for them there.
 TOOLS_NEED = (3, 10)
 TOOLS_PYTHON = None if sys.version_info >= TOOLS_NEED else False
@@ -58,6 +60,7 @@ nox.options.sessions = [
     *(f"tests-{version}" for version in VERSIONS),
     *(f"server-v2-{version}" for version in SERVER_V2),
     *(f"server-v3-{version}" for version in SERVER_V3),
+    "page",
 ]
 
 
@@ -297,6 +300,38 @@ def add_server_v3(version: str) -> None:
         needs(session, version, python)
         install(session, "--editable", ".[server-v3,test]")
         session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))
+
+
+PAGE_PYTHON = find_python(SERVER_V3[0])
+
+
+@nox.session(python=PAGE_PYTHON or False)
+def page(session: nox.Session) -> None:
+    """Try the page in Chromium, in front of the simulated server v3."""
+    needs(session, SERVER_V3[0], PAGE_PYTHON)
+    if shutil.which("chromium") is None:
+        told = "the page is tried in Chromium; type: sudo apt install chromium"
+        session.skip(told)
+    install(session, "--editable", ".[server-v3,test]", *pinned("page"))
+    env = {"TIMELAPSE_SCREENSHOTS": str(ROOT / ".nox" / "screenshots")}
+    axe = audit_of(session)
+    if axe is not None:
+        env["TIMELAPSE_AXE"] = str(axe)
+    chosen = session.posargs or ["tests/page"]
+    session.run("python", "-m", "pytest", *chosen, env=env)
+
+
+def audit_of(session: nox.Session) -> Optional[Path]:
+    """Return the file of the accessibility audit, from npm; None where npm is not."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    folder = Path(session.virtualenv.location, "audit")
+    with filled(session, AXE, stamp_name="audit-filled") as to_do:
+        if to_do:
+            command = ("install", "--silent", "--no-save", "--prefix", str(folder), AXE)
+            session.run(npm, *command, external=True)
+    return folder / "node_modules" / "axe-core" / "axe.min.js"
 
 
 for each in VERSIONS:
