@@ -136,7 +136,7 @@ export class Maker {
       el("label", {}, "Format ", choice("format", [["mp4", "MP4"], ["gif", "GIF"]])),
       el("label", {}, "Speed ", unit(el("input", { name: "fps", inputMode: "decimal", value: "15" }), "frames/s")),
       el("label", {}, "Width ", unit(el("input", { name: "width", inputMode: "numeric", placeholder: "usual" }), "pixels")),
-      el("label", {}, "Where frames are missing ", choice("gaps", [["hold", "hold the last"], ["blank", "empty picture"], ["cut", "cut, labelled"]])),
+      el("label", {}, "Where frames are missing ", choice("gaps", [["hold", "hold"], ["blank", "blank"], ["cut", "cut"]])),
       el("label", { className: "only-gif" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
       several ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
       el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),

@@ -15,6 +15,7 @@ from script import PATIENCE_S
 from thing_rig import NAME, PLAN, Rig, started
 from websockets.sync.client import connect
 
+from openflexure_timelapse.hosts.movie_job import MovieJob
 from openflexure_timelapse.hosts.v3 import TimelapseThing
 from openflexure_timelapse.store.verify import verify
 
@@ -120,20 +121,21 @@ def test_a_refusal_is_no_crash_of_the_server(rig: Rig) -> None:
     assert not any(record.get("traceback") for record in told["log"])
 
 
-def test_cancelling_a_render_cancels_the_movie(rig: Rig) -> None:
+def test_cancelling_a_render_cancels_the_movie(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also one that waits for its turn; nothing is left of it."""
     run = rig.visitor.post("start", {**PLAN, "frames": 2})["run"]
     rig.visitor.wait_for("ended")
-    jobs = rig.thing.verbs.service.movies
     begun, go = threading.Event(), threading.Event()
-    inner = jobs._make
+    inner = MovieJob.work
 
-    def slowly(*args: Any) -> Any:
+    def slowly(job: MovieJob) -> Any:
         begun.set()
         go.wait()
-        return inner(*args)
+        return inner(job)
 
-    jobs._make = slowly  # type: ignore[method-assign]
+    monkeypatch.setattr(MovieJob, "work", slowly)
     told = invoked(rig, "render_movie", {"run": run})
     begun.wait()
     rig.api.ask("DELETE", f"action_invocations/{told['id']}")

@@ -130,6 +130,8 @@ def test_a_lost_network(visit: Any, stand: Any) -> None:
 
 def test_an_answer_that_never_comes(visit: Any, stand: Any) -> None:
     """A poll that hangs is given up; the page lives on."""
+    if not hasattr(visit.page, "clock"):
+        pytest.skip("needs playwright 1.45 or later, which has a clock")
     stand.begun(frames=None)
     visit.page.clock.install()
     page = visit.open()
