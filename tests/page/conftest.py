@@ -6,7 +6,6 @@ pictures; ``TIMELAPSE_AXE`` the file ``axe.min.js`` for the audit.
 """
 
 import os
-import re
 import shutil
 import sys
 from importlib.util import find_spec
@@ -21,9 +20,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE_MS = 60_000
 PANEL = {"width": 300, "height": 800}
 """The column of OpenFlexure Connect that shows the page."""
-
-# Verbs that a server may lack; the page asks once, and the browser notes the 404.
-MAY_LACK = re.compile(r"/(positions|timeline|series)(\?|$)")
 
 
 def _missing() -> str:
@@ -129,9 +125,9 @@ class Visit:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def _hear(self, message: Any) -> None:
-        """Keep what the console says, but for what the server is known to lack."""
+        """Keep what the console says of errors."""
         where = str(message.location.get("url", ""))
-        if message.type == "error" and not MAY_LACK.search(where):
+        if message.type == "error":
             self.errors.append(f"{message.text} {where}")
 
     def open(self, view: str = "") -> Any:
