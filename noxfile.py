@@ -43,6 +43,9 @@ SERVER_V2 = ("3.7", "3.11")
 # Server v3's floor, which is its image's, and the newest.
 SERVER_V3 = ("3.11", "3.13")
 
+# Both servers run on it.
+PAGE_PYTHON = "3.11"
+PAGE_SERVERS = ("v2", "v3")
 AXE = "axe-core@4.14.1"
 
 # mypy and import-linter gave up Python 3.9: no environment is made for them there.
@@ -60,7 +63,7 @@ nox.options.sessions = [
     *(f"tests-{version}" for version in VERSIONS),
     *(f"server-v2-{version}" for version in SERVER_V2),
     *(f"server-v3-{version}" for version in SERVER_V3),
-    "page",
+    *(f"page-{server}" for server in PAGE_SERVERS),
 ]
 
 
@@ -302,23 +305,27 @@ def add_server_v3(version: str) -> None:
         session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))
 
 
-PAGE_PYTHON = find_python(SERVER_V3[0])
+def add_page(server: str) -> None:
+    """Register the session that tries the page in Chromium, before one server."""
+    python = find_python(PAGE_PYTHON)
 
-
-@nox.session(python=PAGE_PYTHON or False)
-def page(session: nox.Session) -> None:
-    """Try the page in Chromium, in front of the simulated server v3."""
-    needs(session, SERVER_V3[0], PAGE_PYTHON)
-    if shutil.which("chromium") is None:
-        told = "the page is tried in Chromium; type: sudo apt install chromium"
-        session.skip(told)
-    install(session, "--editable", ".[server-v3,test]", *pinned("page"))
-    env = {"TIMELAPSE_SCREENSHOTS": str(ROOT / ".nox" / "screenshots")}
-    axe = audit_of(session)
-    if axe is not None:
-        env["TIMELAPSE_AXE"] = str(axe)
-    chosen = session.posargs or ["tests/page"]
-    session.run("python", "-m", "pytest", *chosen, env=env)
+    @nox.session(name=f"page-{server}", python=python or False)
+    def page(session: nox.Session) -> None:
+        """Try the page in Chromium, in front of a simulated server."""
+        needs(session, PAGE_PYTHON, python)
+        if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+            told = "the page is tried in Chromium; type: sudo apt install chromium"
+            session.skip(told)
+        extras = f".[server-{server},test]"
+        install(session, "--editable", extras, *pinned("page"))
+        pictures = ROOT / ".nox" / "screenshots" / server
+        pictures.mkdir(parents=True, exist_ok=True)
+        env = {"TIMELAPSE_SCREENSHOTS": str(pictures)}
+        audit = audit_of(session)
+        if audit is not None:
+            env["TIMELAPSE_AXE"] = str(audit)
+        chosen = session.posargs or ["tests/page"]
+        session.run("python", "-m", "pytest", *chosen, env=env)
 
 
 def audit_of(session: nox.Session) -> Optional[Path]:
@@ -340,3 +347,5 @@ for each in SERVER_V2:
     add_server_v2(each)
 for each in SERVER_V3:
     add_server_v3(each)
+for each in PAGE_SERVERS:
+    add_page(each)
