@@ -69,16 +69,26 @@ class Verbs:
             if self._closed:
                 told = "The server is ending; wait until it has started again."
                 raise HardwareError(told)
-            folder = _guarded(self._place)
             service = self._service
-            if service is not None and (folder == self._folder or service.is_busy):
+            if service is not None and service.is_busy:
+                return service  # whatever has become of its place, it can be steered
+            folder = _guarded(self._place)
+            if service is not None and folder == self._folder:
                 return service
             if service is not None:
                 service.close()
             self._service, self._folder = None, None
             self._service = _guarded(lambda: self._make(folder))
             self._folder = folder
+            self._take_up()
             return self._service
+
+    def _take_up(self) -> None:
+        """Go on with what waits in a folder that could be used only now."""
+        self._trouble = ""
+        begin = self._begin
+        if begin is not None and not begin.is_alive():
+            self.begin()
 
     # ------------------------------------------------------------------------- verbs
 
@@ -108,8 +118,8 @@ class Verbs:
             service.preferences.read()
         except StorageError as exc:
             found.append(str(exc))
-        with self._lock:
-            return [*found, self._trouble] if self._trouble else found
+        trouble = self._trouble
+        return [*found, trouble] if trouble else found
 
     def start(self, plan: Mapping[str, Any]) -> Dict[str, Any]:
         """Start a run and remember its plan for the next visit.
@@ -167,8 +177,7 @@ class Verbs:
 
     def _forget_trouble(self) -> None:
         """Take back what was said of an interrupted run."""
-        with self._lock:
-            self._trouble = ""
+        self._trouble = ""
 
     # -------------------------------------------------------------------------- life
 
@@ -193,16 +202,20 @@ class Verbs:
             if service is not None and service.status()["run_id"] is not None:
                 return  # a user was quicker, and went on with it or ended it
             LOG.warning("An interrupted time-lapse could not go on: %s", exc)
-            with self._lock:
-                self._trouble = str(exc)
+            self._trouble = str(exc)
+        except Exception as exc:
+            LOG.exception("An interrupted time-lapse could not go on.")
+            told = f"An interrupted run could not go on: {exc!r}; "
+            self._trouble = told + "the server's log says more."
 
     def close(self) -> None:
         """Leave an active run for the next process to resume."""
         self._leaving.set()
-        if self._begin is not None:
-            self._begin.join()
         with self._lock:
-            service, self._service, self._closed = self._service, None, True
+            self._closed = True
+            service, begin = self._service, self._begin
+        if begin is not None:
+            begin.join()
         if service is not None:
             service.close()
 

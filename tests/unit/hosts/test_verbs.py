@@ -154,6 +154,66 @@ def test_an_interrupted_run_goes_on_by_itself(tmp_path: Path) -> None:
     verbs.close()
 
 
+def test_a_run_in_a_folder_that_comes_late_goes_on(tmp_path: Path) -> None:
+    """What kept the server from it at first is no longer told, nor in the way."""
+    run_id = left(tmp_path)
+    trouble: List[Exception] = [StorageError("The folder is read-only.")]
+
+    def make(folder: Path) -> Service:
+        if trouble:
+            raise trouble.pop()
+        return later(folder)
+
+    verbs = at(tmp_path, make)
+    verbs.begin()
+    assert verbs._begin is not None
+    verbs._begin.join()
+    assert verbs._trouble == "The folder is read-only."
+    service = verbs.service
+    verbs._begin.join()
+    assert service.wait(PATIENCE_S)
+    told = verbs.status()
+    assert (told["run_id"], told["end_reason"]) == (run_id, "completed")
+    assert told["warnings"] == []
+    verbs.close()
+
+
+def test_whatever_keeps_a_run_from_going_on_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what is none of our errors: nobody sees a thread that has died."""
+    verbs = at(tmp_path)
+
+    def broken() -> None:
+        raise ZeroDivisionError("driver")
+
+    monkeypatch.setattr(verbs.service, "resume_interrupted", broken)
+    verbs.begin()
+    assert verbs._begin is not None
+    verbs._begin.join()
+    assert "driver" in verbs.status()["warnings"][0]
+    verbs.close()
+
+
+def test_a_run_can_be_steered_when_its_place_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that no longer knows its folder of captures must not keep it."""
+    known = [True]
+
+    def place() -> Path:
+        if not known[0]:
+            raise KeyError("default")
+        return tmp_path
+
+    verbs = Verbs(place, made)
+    service = verbs.service
+    monkeypatch.setattr(type(service), "is_busy", True)
+    known[0] = False
+    assert verbs.service is service
+    verbs.close()
+
+
 def test_a_user_who_is_quicker_leaves_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
