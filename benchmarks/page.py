@@ -46,7 +46,7 @@ def recorded(server: ServerV3) -> None:
     plan = {"late": "catch_up", "catch_up_slots": 1000, "camera_mode": "quick"}
     start(server, interval_s=0.5, frames=FRAMES, **plan)
     while server.status()["phase"] != "ended":
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_S)  # a poll
 
 
 def first_paints(browser: Browser, address: str) -> list[float]:
@@ -76,7 +76,7 @@ def scrubs(page: Page, address: str) -> tuple[list[float], list[float]]:
 def share_of_a_core(server: ServerV3, seconds: float) -> float:
     """Return what the server uses of a core, in per cent."""
     before, since_s = server.cpu_s(), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the time that is measured
     return 100 * (server.cpu_s() - before) / (time.monotonic() - since_s)
 
 

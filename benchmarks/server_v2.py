@@ -87,7 +87,7 @@ class Server:
             status = self.status()
             if holds(status):
                 return status
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # a poll
 
     @contextlib.contextmanager
     def recording(self, mode: str) -> Iterator[None]:
@@ -199,7 +199,7 @@ class Viewer:
     def rate(self, seconds: float) -> float:
         """Return the frames per second over a time."""
         first, began_s = self.frames, time.perf_counter()
-        time.sleep(seconds)
+        time.sleep(seconds)  # the time that is measured
         return (self.frames - first) / (time.perf_counter() - began_s)
 
     def close(self) -> None:
@@ -282,7 +282,7 @@ def load(server: Server, seconds: float, clients: int) -> Tuple[float, float]:
     """Return how much of a core the server uses, in per cent, and requests a second."""
     with polling(server, clients) as asked:
         before, first, began_s = server.cpu_s(), sum(asked), time.perf_counter()
-        time.sleep(seconds)
+        time.sleep(seconds)  # the time that is measured
         used_s, count = server.cpu_s() - before, sum(asked) - first
         passed_s = time.perf_counter() - began_s
     return 100 * used_s / passed_s, count / passed_s

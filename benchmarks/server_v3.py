@@ -56,7 +56,7 @@ class Somebody(lt.Thing):
     @lt.action
     def work(self, seconds: float) -> None:
         """Hold the server's lock, as every action does."""
-        time.sleep(seconds)
+        time.sleep(seconds)  # it works
 
 
 class ServerV3(Server):
@@ -177,7 +177,7 @@ class Others:
             told = self._server.ask(f"{API}/somebody/work", {"seconds": seconds})
             path = f"{API}/action_invocations/{told['id']}"
             while told["status"] in ("pending", "running"):
-                time.sleep(LOOK_S)
+                time.sleep(LOOK_S)  # a poll
                 told = self._server.ask(path)
             if told["status"] == "completed":
                 self.held_s += seconds
@@ -265,7 +265,7 @@ def _lateness_ms(server: Server, run: str) -> tuple[float, float, float]:
 def percent(server: Server, seconds: float) -> float:
     """Return how much of a core the server uses."""
     before, began_s = server.cpu_s(), time.perf_counter()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the time that is measured
     return 100 * (server.cpu_s() - before) / (time.perf_counter() - began_s)
 
 
@@ -273,7 +273,7 @@ def idle(options: argparse.Namespace) -> list[str]:
     """Measure a run of 1 frame/10 s against the same server without one, in turn."""
     found: dict[str, list[float]] = {"none": [], "quick": [], "standard": []}
     with serving(options.frames_per_s) as server:
-        time.sleep(WARM_UP_S)
+        time.sleep(WARM_UP_S)  # imports and caches are not what is measured
         for _ in range(options.rounds):
             for mode, times in found.items():
                 if mode != "none":

@@ -1,5 +1,6 @@
 """The stage of the simulated server v2: a Sangaboard and what the server adds to it."""
 
+import abc
 import contextlib
 import threading
 import time
@@ -24,7 +25,7 @@ GRAIN_S = 0.02
 Steps = Tuple[int, int, int]
 
 
-class BaseStage:
+class BaseStage(abc.ABC):
     """What both stages of the server share.
 
     Attributes
@@ -41,9 +42,9 @@ class BaseStage:
         self.lock = StrictLock(name="Stage", timeout=None)
 
     @property
+    @abc.abstractmethod
     def position(self) -> Any:
         """The place of x, y and z, in steps."""
-        raise NotImplementedError
 
     @property
     def position_map(self) -> Dict[str, int]:
@@ -55,7 +56,7 @@ class BaseStage:
         """The place, as the server tells it."""
         return {"position": self.position_map}
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (neither stage has a port)
         """Do nothing: there is no port to close."""
 
 
@@ -113,7 +114,7 @@ class _Board:
             x, y, z = (int(step * far_enough / whole) for step in steps)
             self._sim.move_by((x - done[0], y - done[1], z - done[2]), number)
             done = (x, y, z)
-            if rate < self._fastest:
+            if rate < self._fastest:  # frames take the machine's own time, not ours
                 late_s = time.monotonic() - begun_s
                 time.sleep(max(0.0, far_enough / rate - late_s))
 

@@ -187,7 +187,7 @@ class SimulatedCamera(StreamingCamera):
         raw: bool = False,  # noqa: FBT001, FBT002 (as on the real server)
     ) -> NDArray:
         """Take a picture and return it as rows, columns and RGB."""
-        if raw:
+        if raw:  # refused as by the real server's own simulation
             raise NotImplementedError("The simulated camera has no raw pictures.")
         return as_array(self._still(capture_mode))
 

@@ -82,7 +82,7 @@ class _Motors:
             x, y, z = (new - old for new, old in zip(there, done))
             self._sim.move_by((x, y, z), number)
             done = there
-            if rate < self._fastest:
+            if rate < self._fastest:  # frames take the machine's own time, not ours
                 early_s = min(far, whole) / rate - (time.monotonic() - begun_s)
                 time.sleep(max(0.0, early_s))
             yield

@@ -193,7 +193,7 @@ try:
     LABTHINGS_EXTENSIONS = ({name},)
 except KeyboardInterrupt:
     raise
-except BaseException:
+except BaseException:  # also a SystemExit must not keep the microscope from starting
     logging.getLogger("openflexure_timelapse").exception(
         "The time-lapse is not loaded, everything else works. Type: %s -m pip install "
         "openflexure-timelapse; then restart the server, or remove %s. The reason:",

@@ -5,7 +5,6 @@ import importlib
 import logging
 import os
 import sys
-import time
 from argparse import Namespace
 from typing import Any, Iterator, List, Sequence, Tuple
 
@@ -18,7 +17,6 @@ from openflexure_timelapse.manifest import load_manifest
 
 __all__ = ["check_scene", "read_faults", "serve_simulated"]
 
-LOOK_S = 0.1
 LIBRARIES = {
     "v2": ("labthings", "3.7 to 3.11"),
     "v3": ("labthings-fastapi", "3.11 or later"),
@@ -104,8 +102,7 @@ def serve_simulated(options: Namespace, printer: Printer) -> None:
     served = SERVED[options.api](options, read_faults(options.fault))
     with interruptible() as interrupted, served as (url, with_ours):
         _tell(printer, options, url, with_ours)
-        while not interrupted.is_set():
-            time.sleep(LOOK_S)
+        interrupted.wait()
     printer.say("Ended.")
 
 

@@ -1,5 +1,6 @@
 """One piece of work of the queue: how it stands, and what each kind of it must do."""
 
+import abc
 import threading
 from dataclasses import dataclass
 from typing import Any, Callable, ClassVar, Dict, Optional, Tuple
@@ -25,7 +26,7 @@ class Batch:
     then: Callable[[], None]
 
 
-class Job:
+class Job(abc.ABC):
     """A job on one run; a kind of job derives from this.
 
     Parameters
@@ -91,6 +92,7 @@ class Job:
         except Exception as exc:  # noqa: BLE001 - the outer edge of the queue's thread
             return "failed", f"The {self.kind} could not be made: {exc!r}."
 
+    @abc.abstractmethod
     def work(self) -> Tuple[str, str]:
         """Do it all, on the queue's thread; return the last state and a remark.
 
@@ -99,4 +101,3 @@ class Job:
         TimelapseError
             Why it could not be done.
         """
-        raise NotImplementedError

@@ -120,7 +120,7 @@ class _Turn:
         self._turns.take(self, deadline_ns)
         try:
             self._microscope.acquire(deadline_ns)
-        except BaseException:
+        except BaseException:  # raised again: whatever it is, the turn is not kept
             self._turns.give(self)
             raise
 

@@ -150,7 +150,7 @@ class V2Camera:
             self._camera.capture(
                 output, fmt="jpeg", use_video_port=use_video_port, bayer=False
             )
-        except Exception:
+        except Exception:  # raised again; the server leaves the live view stopped
             self._try_to_go_live()
             raise
         return output.getvalue()

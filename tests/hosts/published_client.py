@@ -6,6 +6,7 @@ Run in an environment that has the client and nothing of ours; prints what it sa
 import json
 import sys
 import time
+from typing import Any
 
 import requests
 from openflexure_microscope_client import MicroscopeClient
@@ -13,6 +14,7 @@ from openflexure_microscope_client import MicroscopeClient
 NAME = "org.openflexure.timelapse"
 POLL_S = 0.05
 PATIENCE_S = 120
+WANTED = 2
 
 
 def main(host: str, port: str) -> None:
@@ -23,24 +25,19 @@ def main(host: str, port: str) -> None:
     movie = {"format": "mp4", "width": 160}
     started = timelapse["start"].post_json({**plan, "movie": movie})
 
-    def status_until(phase: str, frames: int) -> dict:  # type: ignore[type-arg]
+    def until(verb: str, holds: Any) -> Any:
         give_up_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < give_up_s:
-            told = timelapse["status"].get_json()
-            last = told["last_frame"]
-            if told["phase"] == phase and last is not None and last["n"] >= frames:
-                return dict(told)
-            time.sleep(POLL_S)
-        raise SystemExit(f"no {phase} within {PATIENCE_S} s: {told}")
+            told = timelapse[verb].get_json()
+            if holds(told):
+                return told
+            time.sleep(POLL_S)  # as any script that polls; nothing depends on it
+        raise SystemExit(f"not within {PATIENCE_S} s: {told}")
 
-    status_until("running", 2)
+    until("status", lambda told: (told["last_frame"] or {"n": 0})["n"] >= WANTED)
     timelapse["stop"].post_json()
-    ended = status_until("ended", 2)
-    give_up_s = time.monotonic() + PATIENCE_S
-    while time.monotonic() < give_up_s:
-        if all(job["file"] for job in timelapse["jobs"].get_json()["jobs"]):
-            break
-        time.sleep(POLL_S)
+    ended = until("status", lambda told: told["phase"] == "ended")
+    until("jobs", lambda told: all(job["file"] for job in told["jobs"]))
     path = f"/extensions/{NAME}/runs/{started['run']}/files"
     names = [file["name"] for file in microscope.get_json(path)["files"]]
     saved = requests.get(f"{microscope.base_uri}{path}/movies/here.mp4", timeout=60)

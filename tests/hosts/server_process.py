@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Set, Tuple, TypeVar
 
 from script import PATIENCE_S, POLL_S, Visitor
 
@@ -43,6 +43,7 @@ PLAN: Dict[str, Any] = {
 ENDLESS: Dict[str, Any] = {**PLAN, "frames": None}
 """A run that is still under way when it is cut, on a machine of any speed."""
 
+Found = TypeVar("Found")
 Seen = Set[Tuple[int, str]]
 
 
@@ -123,21 +124,27 @@ def listed(process: Process, run: str) -> Seen:
 
 def seen_frames(process: Process, run: str, count: int) -> Seen:
     """Return what is listed as soon as so many frames are."""
-    give_up_s = time.monotonic() + PATIENCE_S
-    while True:
-        seen = listed(process, run)
-        if len(seen) >= count:
-            return seen
-        assert time.monotonic() < give_up_s, process.visitor.get("status")
-        time.sleep(POLL_S)  # as any client that polls; nothing depends on it
+    return _until(
+        process, lambda: listed(process, run), lambda seen: len(seen) >= count
+    )
 
 
 def wait_for_nothing_to_do(process: Process) -> None:
     """Wait, without a request, until the list of what is left to do is empty."""
+    _until(process, lambda: runs_to_do(process.data), lambda left: not left)
+
+
+def _until(
+    process: Process, look: Callable[[], Found], holds: Callable[[Found], bool]
+) -> Found:
+    """Return what is seen as soon as something holds for it."""
     give_up_s = time.monotonic() + PATIENCE_S
-    while runs_to_do(process.data):
+    while True:
+        seen = look()
+        if holds(seen):
+            return seen
         assert time.monotonic() < give_up_s, process.visitor.get("status")
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # as any client that polls; nothing depends on it
 
 
 def _outcomes(process: Process, run: str) -> Dict[int, str]:
@@ -152,11 +159,12 @@ def _outcomes(process: Process, run: str) -> Dict[int, str]:
 
 def check_that_it_goes_on(process: Process, run: str, before: Seen) -> Dict[int, str]:
     """Check that an endless run goes on by itself; end it; return its outcomes."""
-    give_up_s = time.monotonic() + PATIENCE_S
     frames = process.data / run / "frames"
-    while len(list(frames.rglob("*.jp*g"))) <= len(before):  # without a request
-        assert time.monotonic() < give_up_s, process.visitor.get("status")
-        time.sleep(POLL_S)
+    _until(  # without a request
+        process,
+        lambda: list(frames.rglob("*.jp*g")),
+        lambda files: len(files) > len(before),
+    )
     process.visitor.post("stop")
     wait_for_nothing_to_do(process)
     return check_that_it_is_whole(process, run, before, "stopped")
