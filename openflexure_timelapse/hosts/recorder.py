@@ -85,6 +85,7 @@ class Recorder:
         """Return the active or last run's status; the phase ``idle`` before any.
 
         A run has ended when another one can be started and its movies are queued.
+        Before any, ``waiting_run`` names an interrupted one that waits to be taken up.
         """
         with self._lock:
             engine, told = self._engine, self._ended
@@ -93,7 +94,11 @@ class Recorder:
             told = engine.status().to_json()
             if is_recording and told["phase"] == Phase.ENDED.value:
                 told["phase"] = Phase.FINISHING.value
-        return told or {"phase": "idle", "run_id": None}
+        return told or {
+            "phase": "idle",
+            "run_id": None,
+            "waiting_run": interrupted_run(self._data_folder),
+        }
 
     @property
     def is_recording(self) -> bool:
@@ -131,9 +136,11 @@ class Recorder:
             self._take_folder()
             waiting = interrupted_run(self._data_folder)
             if waiting is not None:
-                told = f"The run {waiting} was interrupted and waits; resume it "
-                told += "(record --resume) or end it: stop it (record --give-up) "
-                raise RunActiveError(told + "before another one starts.")
+                told = (
+                    f"The run {waiting} was interrupted and waits: go on with it, or "
+                )
+                told += "stop it, before another one starts (on the command line: "
+                raise RunActiveError(told + "record --resume, record --give-up).")
             run_id = self._free_run_id(checked)
             header = header_of(checked, self._microscope, self._clock)
             store = RunStore.create(self._data_folder, run_id, header, self._disk)

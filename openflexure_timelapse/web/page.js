@@ -1,5 +1,6 @@
 /* Puts the parts together: three views, one of them shown. */
 
+import { post } from "./api.js";
 import { at, el, say, show } from "./dom.js";
 import { Look } from "./look.js";
 import { Run } from "./run.js";
@@ -64,6 +65,19 @@ for (const one of document.querySelectorAll("[data-view], [data-go]")) {
   one.addEventListener("click", () => open(one.dataset.view || one.dataset.go));
 }
 at("run-look").addEventListener("click", () => { const { id } = run; open("look", { focus: false }); look.show(id); });
+
+async function takeUp(verb) {
+  show(at("waiting-refused"), false);
+  try {
+    watch.take(await post(verb));
+    open("run");
+  } catch (error) {
+    say(at("waiting-refused"), error.message);
+    show(at("waiting-refused"), true);
+  }
+}
+at("waiting-on").addEventListener("click", () => takeUp("resume"));
+at("waiting-end").addEventListener("click", () => takeUp("stop"));
 
 setTimeout(() => {
   if (view) return;

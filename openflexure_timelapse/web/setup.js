@@ -273,8 +273,11 @@ export class Setup {
 
   /* While a run is under way a second one cannot begin. */
   busy(status, is) {
-    this.isBusy = is;
-    at("begin").disabled = is;
+    const waiting = status.waiting_run;
+    this.isBusy = is || Boolean(waiting);
+    at("begin").disabled = this.isBusy;
+    show(at("waiting"), Boolean(waiting));
+    if (waiting) say(at("waiting-told"), `The run ${waiting} was interrupted and waits. Its frames are kept. Go on with it, or end it; then another one can start.`);
     show(at("busy"), is);
     if (is) say(at("busy"), `“${short(status.name)}” is under way. Wait for its end, or stop it under Now; then start this one.`);
   }

@@ -67,6 +67,7 @@ class Stand:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.data = folder / "openflexure" / "data" / "timelapse"
         self._rig: Any = None
         self.start()
 

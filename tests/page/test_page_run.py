@@ -111,6 +111,32 @@ def test_a_restart_of_the_server(visit: Any, stand: Any) -> None:
     visit.errors.clear()  # the browser notes each request that was not answered
 
 
+def test_a_run_that_waits_can_be_ended(visit: Any, stand: Any) -> None:
+    """One that cannot go on keeps others from starting; the page offers the way out."""
+    run = stand.begun(frames=None)
+    stand.visitor.until("status", lambda told: told["last_frame"] is not None)
+    stand.close()
+    header = stand.data / run / "run.json"
+    text = header.read_text("utf-8")  # as if another camera had been there
+    header.write_text(text.replace('"simulated": true', '"simulated": false'), "utf-8")
+    stand.start()
+    stand.visitor.until(
+        "status", lambda told: told["warnings"] and told["waiting_run"] == run
+    )
+    page = visit.open()
+    visit.shows("#waiting-told", run)
+    assert page.is_disabled("#begin")
+    visit.keep("waiting_300")
+    page.click("#waiting-on")
+    visit.shows("#waiting-refused", "is not there now")
+    page.click("#waiting-end")
+    visit.shows("#phase", "Stopped")
+    page.click("[data-view=setup]")
+    page.wait_for_selector("#waiting", state="hidden")
+    assert page.is_enabled("#begin")
+    visit.errors.clear()  # the browser notes the refusal
+
+
 def test_a_lost_network(visit: Any, stand: Any) -> None:
     """The run goes on without the page, and the page finds it again."""
     stand.begun(frames=None)

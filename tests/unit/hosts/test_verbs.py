@@ -240,7 +240,7 @@ def test_a_run_of_real_hardware_does_not_go_on_with_a_stand_in(tmp_path: Path) -
     verbs = at(tmp_path, later)
     verbs._resume_interrupted()
     told = verbs.status()
-    assert told["phase"] == "idle"
+    assert (told["phase"], told["waiting_run"]) == ("idle", run_id)
     assert "is not there now" in told["warnings"][-1]
     with pytest.raises(HardwareError, match="is not there now"):
         verbs.resume()
