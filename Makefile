@@ -11,7 +11,7 @@ CREATED := $(shell $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))
 	2>/dev/null && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format clean again
+.PHONY: help demo test attack format clean again
 
 help: ## show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1:\t/p' Makefile
@@ -21,6 +21,9 @@ demo: .venv/.package ## record a time-lapse on the simulated microscope and make
 
 test: .venv/.nox ## run every check (one of them: .venv/bin/nox -s lint; all: .venv/bin/nox -l)
 	$(PYTHON) -m nox
+
+attack: .venv/.nox ## try to break every promise, for hours (docs/reliability.md)
+	$(PYTHON) -m nox -s attack
 
 format: .venv/.nox ## put all Python files into the house's form
 	$(PYTHON) -m nox -s format

@@ -48,6 +48,9 @@ PAGE_PYTHON = "3.11"
 PAGE_SERVERS = ("v2", "v3")
 AXE = "axe-core@4.14.1"
 
+# Server v3 is what hostile input is sent to.
+ATTACK_PYTHON = "3.11"
+
 # mypy and import-linter gave up Python 3.9: no environment is made for them there.
 TOOLS_NEED = (3, 10)
 TOOLS_PYTHON = None if sys.version_info >= TOOLS_NEED else False
@@ -339,6 +342,14 @@ def audit_of(session: nox.Session) -> Optional[Path]:
             command = ("install", "--silent", "--no-save", "--prefix", str(folder), AXE)
             session.run(npm, *command, external=True)
     return folder / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@nox.session(python=find_python(ATTACK_PYTHON) or False)
+def attack(session: nox.Session) -> None:
+    """Try to break every promise at full length; see docs/reliability.md."""
+    needs(session, ATTACK_PYTHON, find_python(ATTACK_PYTHON))
+    install(session, "--editable", ".[server-v3,test]", *pinned("attack"))
+    session.run("python", "-m", "campaigns", *session.posargs)
 
 
 for each in VERSIONS:
