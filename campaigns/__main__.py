@@ -7,9 +7,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Optional, Sequence
 
-from campaigns.findings import Findings
+if TYPE_CHECKING:
+    from campaigns.findings import Findings
 
 # In the order of the page.
 NAMES = (
