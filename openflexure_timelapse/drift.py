@@ -5,7 +5,7 @@ right (x) or further down (y) in the current picture than in the reference.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ __all__ = [
     "measure_shift",
 ]
 
-Grey = NDArray[np.uint8]
+Grey = Union[NDArray[np.uint8], NDArray[np.float32]]
 PerStep = Tuple[Tuple[float, float], Tuple[float, float]]
 
 # The cross-power spectrum is weighted by a Gaussian, so that sensor noise, which
@@ -146,7 +146,7 @@ def measure_shift(reference: Grey, current: Grey) -> Shift:
 
     Parameters
     ----------
-    reference, current : array of uint8, shape (height, width)
+    reference, current : array of uint8 or float32, shape (height, width)
         Grey pictures of one size, at least 32 pixels each way.
 
     Returns

@@ -33,6 +33,12 @@ class Recipe(Document):
     crf : int
         H.264 constant rate factor: smaller is larger and truer. 23 drops most
         sensor noise (measured, ``docs/decisions``).
+    deflicker : bool
+        Whether the brightness is evened out. What changes more slowly than a second or
+        two of the movie, and what changes for good, stays.
+    stabilise : bool
+        Whether drift, jitter and small rotations are taken out. Up to an eighth of each
+        side is cut off for it, and the rest enlarged.
     timestamp, elapsed_time, scale_bar : bool
         What is drawn into the picture. A scale bar needs a calibrated camera.
     title : str
@@ -58,6 +64,8 @@ class Recipe(Document):
     width: Optional[int] = Field(default=None, ge=16, le=8192)
     height: Optional[int] = Field(default=None, ge=16, le=8192)
     crf: int = Field(default=23, ge=0, le=51)
+    deflicker: bool = False
+    stabilise: bool = False
     timestamp: bool = True
     elapsed_time: bool = True
     scale_bar: bool = True

@@ -75,6 +75,8 @@ class GifMaker:
         Returns the frames of the movie from the beginning, with pictures by a loader.
     composer : callable
         Returns what the pictures look like at a size.
+    loader : callable
+        Returns what reads the frames for a size.
     """
 
     def __init__(
@@ -83,11 +85,13 @@ class GifMaker:
         sample: Callable[[int], Iterator[MovieFrame]],
         beats: Callable[[Loader], Iterator[Beat[Still]]],
         composer: Callable[[Size], Composer],
+        loader: Callable[[Size], Loader],
     ) -> None:
         self._order = order
         self._sample = sample
         self._beats = beats
         self._composer = composer
+        self._loader = loader
 
     def make(self, size: Size, total: int, report: Report) -> str:
         """Write the file; return what had to be given up, as a sentence or nothing.
@@ -133,7 +137,7 @@ class GifMaker:
     ) -> _Attempt:
         """Write the file by one rung; stop as soon as it is too large."""
         fps = ffmpeg.rate(self._order.fps)
-        composer, loader = self._composer(size), Loader(size)
+        composer, loader = self._composer(size), self._loader(size)
         palette = self._palette(composer, loader)
         done = beats = first_bytes = 0
         with Path(self._order.out).open("wb") as stream:

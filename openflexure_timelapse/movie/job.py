@@ -45,6 +45,8 @@ class Order:
     program: str
     out: str
     end_reason: str = ""
+    deflicker: bool = False
+    stabilise: bool = False
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:

@@ -41,17 +41,21 @@ class Mp4Maker:
         What to make, with which program, and where.
     composer : Composer
         What the pictures look like.
+    loader : Loader
+        Reads the frames; keeps those of the movie's size as files where `untouched`.
     untouched : bool
         The pictures go in as the files that they are; one that a gap's label changes
         becomes a JPEG again. Otherwise as the planes that the encoder wants.
     """
 
-    def __init__(self, order: Order, composer: Composer, *, untouched: bool) -> None:
+    def __init__(
+        self, order: Order, composer: Composer, loader: Loader, *, untouched: bool
+    ) -> None:
         self._order = order
         self._composer = composer
         self._untouched = untouched
         self._repeated = 0
-        self.loader = Loader(composer.canvas, composer.canvas if untouched else None)
+        self._loader = loader
 
     def make(self, stream: Iterable[Beat[Still]], report: Report) -> None:
         """Encode every beat; then read the file and count its frames.
@@ -135,7 +139,7 @@ class Mp4Maker:
             return self._composer.compose(beat, None, None)
         pixels = still.pixels
         if pixels is None:
-            pixels = self.loader.decode(still.jpeg, still.size)
+            pixels = self._loader.decode(still.jpeg, still.size)
         return self._composer.compose(beat, pixels, still.size)
 
     def _count(self) -> int:

@@ -245,7 +245,7 @@ class RenderJob:
         if report.get("event") != "progress":
             return
         done, total = int(report["done"]), int(report["total"])
-        fraction = min(ALMOST, done / max(total, 1))
+        fraction = min(ALMOST, float(report["fraction"]))
         with self._lock:
             done = max(done, self._now.done)
             self._now = replace(
@@ -284,6 +284,8 @@ def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Or
         width=recipe.width,
         height=recipe.height,
         crf=recipe.crf,
+        deflicker=recipe.deflicker,
+        stabilise=recipe.stabilise,
         timestamp=recipe.timestamp,
         elapsed_time=recipe.elapsed_time,
         scale_bar=recipe.scale_bar,

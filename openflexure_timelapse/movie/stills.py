@@ -10,7 +10,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Deque, Iterable, Iterator, Optional
+from typing import Callable, Deque, Iterable, Iterator, Optional
 
 import cv2
 import numpy as np
@@ -21,6 +21,8 @@ from openflexure_timelapse.movie.timeline import MovieFrame, Shot
 from openflexure_timelapse.quality import inspect, is_whole
 
 __all__ = ["Loader", "Still", "first_size"]
+
+PutRight = Callable[[int, Picture], Picture]
 
 AHEAD = 2
 DAMAGED = "damaged file"
@@ -53,6 +55,11 @@ class Still:
     pixels: Optional[Picture]
 
 
+def _as_it_is(_: int, picture: Picture) -> Picture:
+    """Return the picture."""
+    return picture
+
+
 class Loader:
     """Turns frames into shots.
 
@@ -62,11 +69,19 @@ class Loader:
         The movie's size.
     keep_jpeg : Size or None
         Frames of this size stay bytes; None decodes every frame.
+    put_right : callable
+        Is given a slot and its picture in the movie's size, and returns what is shown.
     """
 
-    def __init__(self, canvas: Size, keep_jpeg: Optional[Size] = None) -> None:
+    def __init__(
+        self,
+        canvas: Size,
+        keep_jpeg: Optional[Size] = None,
+        put_right: PutRight = _as_it_is,
+    ) -> None:
         self._canvas = canvas
         self._keep_jpeg = keep_jpeg
+        self._put_right = put_right
 
     def shots(self, frames: Iterable[MovieFrame]) -> Iterator[Shot[Still]]:
         """Yield a shot for each frame, in order, a few loaded ahead in a thread."""
@@ -93,7 +108,7 @@ class Loader:
         pixels = self.decode(jpeg, size)
         if pixels is None:
             return Shot(frame, None, DAMAGED)
-        return Shot(frame, Still(size, b"", pixels))
+        return Shot(frame, Still(size, b"", self._put_right(frame.slot, pixels)))
 
     def decode(self, jpeg: bytes, size: Size) -> Optional[Picture]:
         """Return the picture in the movie's size; None when it does not decode.

@@ -19,6 +19,7 @@ from typing import Any, Iterable, Iterator, List, Optional
 
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
 from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
+from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
 from openflexure_timelapse.movie.filters import Size, movie_size
 from openflexure_timelapse.movie.gif_maker import GifMaker
 from openflexure_timelapse.movie.job import JobFile
@@ -31,6 +32,8 @@ __all__ = ["main"]
 NICENESS = 10
 STANDARD_INPUT = 0
 REPORT_EVERY_S = 0.2
+SURVEY_SHARE = 0.3
+"""Of the whole work, nearly."""
 
 
 class _Told:
@@ -39,13 +42,28 @@ class _Told:
     def __init__(self, total: int) -> None:
         self._total = total
         self._last_s = 0.0
+        self._begin = 0.0
+
+    def looked(self, done: int, total: int) -> None:
+        """Say how many frames have been looked at before the first is shown."""
+        self._begin = SURVEY_SHARE
+        remark = f"looking at frame {done} of {total}"
+        self._tell(0, SURVEY_SHARE * done / max(total, 1), remark)
 
     def progress(self, done: int, remark: str = "") -> None:
-        """Say how far it is."""
+        """Say how many frames of the movie are made."""
+        share = done / max(self._total, 1)
+        fraction = self._begin + (1.0 - self._begin) * share
+        self._tell(done, fraction, remark, at_once=done >= self._total)
+
+    def _tell(
+        self, done: int, fraction: float, remark: str, *, at_once: bool = False
+    ) -> None:
         now_s = time.monotonic()
-        if now_s - self._last_s >= REPORT_EVERY_S or done >= self._total:
+        if now_s - self._last_s >= REPORT_EVERY_S or at_once:
             self._last_s = now_s
-            _say(event="progress", done=done, total=self._total, message=remark)
+            facts = {"done": done, "total": self._total, "fraction": fraction}
+            _say(event="progress", message=remark, **facts)
 
 
 class _Work:
@@ -65,48 +83,74 @@ class _Work:
         self._rule = GapRule.of(
             order.gaps, order.fps, order.last_interval_ns, labelled=order.gap_label
         )
+        self._told = _Told(self._total())
+        self._corrections = self._survey()
+        shown = 1.0 if self._corrections is None else self._corrections.kept
+        scale = order.um_per_pixel if order.scale_bar else None
         self._style = Style(
             title=order.title,
             timestamp=order.timestamp,
             elapsed_time=order.elapsed_time,
-            um_per_pixel=order.um_per_pixel if order.scale_bar else None,
+            um_per_pixel=None if scale is None else scale * shown,
             frame=frame,
             interval_ns=order.interval_ns,
         )
+
+    def _survey(self) -> Optional[Corrections]:
+        """Look at every frame, where something is to be put right."""
+        order = self._order
+        if not (order.deflicker or order.stabilise):
+            return None
+        shots = Loader(survey_size(self._frame)).shots(self._job.frames())
+        survey = Survey(
+            self._frame, deflicker=order.deflicker, stabilise=order.stabilise
+        )
+        count = self._job.count()
+        return survey.look(shots, lambda done: self._told.looked(done, count))
 
     def make(self) -> str:
         """Make the movie; return a remark, or nothing."""
         order = self._order
         size = movie_size(self._frame, order.width, order.height, order.format)
-        told = _Told(self._total())
-        remarks = []
+        told = self._told
+        remarks = [] if self._corrections is None else [self._corrections.remark]
         if order.scale_bar and order.um_per_pixel is None:
             remarks.append("no scale bar: the camera is not calibrated")
         if self._style.writes_always and is_tiny(size):
             told_size = f"{size[0]} x {size[1]} pixels"
             remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
         if order.format == "gif":
-            maker = GifMaker(order, self._job.sample, self._beats, self._composer)
+            maker = GifMaker(
+                order, self._job.sample, self._beats, self._composer, self._loader
+            )
             remarks.append(maker.make(size, self._total(), told.progress))
         else:
-            self._make_mp4(size, told)
+            self._make_mp4(size)
         if self._unseen:
             count = self._job.count()
             remarks.append(f"{self._unseen} of {count} frames could not be shown")
         return "; ".join(remark for remark in remarks if remark)
 
-    def _make_mp4(self, size: Size, told: _Told) -> None:
+    def _make_mp4(self, size: Size) -> None:
         """Encode; the stored files go in where they would not be changed."""
         even = (self._frame[0] & ~1, self._frame[1] & ~1)
-        untouched = size == even and not self._style.writes_always
+        changes = self._style.writes_always or self._corrections is not None
+        untouched = size == even and not changes
         composer = self._composer(self._frame if untouched else size)
-        maker = Mp4Maker(self._order, composer, untouched=untouched)
-        maker.make(self._beats(maker.loader), told.progress)
+        loader = self._loader(composer.canvas, keep_jpeg=untouched)
+        maker = Mp4Maker(self._order, composer, loader, untouched=untouched)
+        maker.make(self._beats(loader), self._told.progress)
         with Path(self._order.out).open("rb") as stream:
             os.fsync(stream.fileno())
 
     def _composer(self, size: Size) -> Composer:
         return Composer(size, self._style)
+
+    def _loader(self, size: Size, *, keep_jpeg: bool = False) -> Loader:
+        """Return what reads the frames for a movie of a size."""
+        if self._corrections is None:
+            return Loader(size, size if keep_jpeg else None)
+        return Loader(size, put_right=self._corrections.apply)
 
     def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
         """Yield the frames of the movie from the beginning."""

@@ -107,7 +107,8 @@ def test_progress_never_falls(frames: List[MovieFrame], tmp_path: Path) -> None:
     job = job_of(frames, tmp_path / "movie.gif")
     seen = []
     for done in (3, 9, 1, 5, 10, 12):
-        job._note({"event": "progress", "done": done, "total": 12, "message": "again"})
+        told = {"done": done, "total": 12, "fraction": done / 12, "message": "again"}
+        job._note({"event": "progress", **told})
         now = job.progress()
         seen.append((now.done, now.fraction))
     assert seen == sorted(seen)
