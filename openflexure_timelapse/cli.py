@@ -357,6 +357,9 @@ def _recipe(options: argparse.Namespace) -> Dict[str, Any]:
     for name in ("timestamp", "elapsed_time", "scale_bar", "gap_label"):
         if getattr(options, f"no_{name}"):
             recipe[name] = False
+    for name in ("deflicker", "stabilise"):
+        if getattr(options, name):
+            recipe[name] = True
     return recipe
 
 

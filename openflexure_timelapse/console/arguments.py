@@ -169,6 +169,11 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
     for name, kind, told in MOVIE_OPTIONS:
         movie.add_argument(f"--{name}", type=kind, help=told)
     movie.add_argument("--gaps", choices=["hold", "blank", "cut"])
+    for name, told in (
+        ("deflicker", "even out the brightness; what changes slowly stays"),
+        ("stabilise", "take out drift and jitter; cuts a little off the sides"),
+    ):
+        movie.add_argument(f"--{name}", action="store_true", help=told)
     for name in ("timestamp", "elapsed-time", "scale-bar", "gap-label"):
         movie.add_argument(f"--no-{name}", action="store_true")
 

@@ -124,7 +124,7 @@ export class Maker {
 
   build() {
     const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
-    const tick = (name, text) => el("label", { className: "tick" }, el("input", { type: "checkbox", name, checked: true }), ` ${text}`);
+    const tick = (name, text, checked = true) => el("label", { className: "tick" }, el("input", { type: "checkbox", name, checked }), ` ${text}`);
     const unit = (input, text) => el("span", { className: "row" }, input, el("span", { className: "unit", text }));
     const several = this.run.positions.length > 1;
     this.told = el("p", { className: "quiet small", role: "status" });
@@ -140,7 +140,8 @@ export class Maker {
       el("label", { className: "only-gif" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
       several ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
       el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),
-    el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar")),
+    el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar"),
+      tick("stabilise", "held still", false), tick("deflicker", "even brightness", false)),
     this.told, this.refused,
     el("div", { className: "buttons" }, this.previewButton,
       el("button", { type: "submit", className: "main" }, icon("film"), el("span", { text: "Make it" }))));
@@ -152,7 +153,7 @@ export class Maker {
   recipe() {
     const fields = this.form.elements;
     const recipe = { format: fields.format.value, fps: typed(fields.fps.value), gaps: fields.gaps.value, title: fields.title.value.trim() };
-    for (const name of ["timestamp", "elapsed_time", "scale_bar"]) recipe[name] = fields[name].checked;
+    for (const name of ["timestamp", "elapsed_time", "scale_bar", "stabilise", "deflicker"]) recipe[name] = fields[name].checked;
     if (typed(fields.width.value)) recipe.width = typed(fields.width.value);
     if (recipe.format === "gif" && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
     if (fields.position && fields.position.value) recipe.position = fields.position.value;
