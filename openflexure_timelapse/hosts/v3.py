@@ -99,7 +99,8 @@ class TimelapseThing(Endpoints, _Host):
         self._given_folder = data_folder
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
-        self.verbs = Verbs(self._data_folder, self._make_service)
+        self._stale = ""
+        self.verbs = Verbs(self._data_folder, self._make_service, self._remarks)
         self._cards = RunCards(self.verbs, thing_server_interface.name, _Card)
 
     # -------------------------------------------------------------------------- life
@@ -158,14 +159,34 @@ class TimelapseThing(Endpoints, _Host):
             leave(kind, error, trace)
 
     def _watch(self) -> None:
-        """Publish phase and progress when they change."""
+        """Keep phase and progress up to date."""
         while not self._ended.wait(LOOK_S):
-            told = self.verbs.status()
-            progress = progress_of(told)
-            if told["phase"] != self.phase:
-                self.phase = told["phase"]
-            if progress != self.progress:
-                self.progress = progress
+            self._look()
+
+    def _look(self) -> None:
+        """Publish what has changed; what hinders that is told, and looked at again."""
+        try:
+            self._publish()
+        except Exception as exc:  # whatever it is, the next look may succeed
+            if not self._stale:
+                self.logger.exception("Phase and progress could not be published.")
+            told = f"The properties phase and progress are out of date: {exc!r}; "
+            self._stale = told + "the server's log says more."
+        else:
+            self._stale = ""
+
+    def _publish(self) -> None:
+        """Publish phase and progress when they have changed."""
+        told = self.verbs.status()
+        progress = progress_of(told)
+        if told["phase"] != self.phase:
+            self.phase = told["phase"]
+        if progress != self.progress:
+            self.progress = progress
+
+    def _remarks(self) -> list[str]:
+        """Return what the status should say of this Thing itself."""
+        return [self._stale] if self._stale else []
 
     # ---------------------------------------------------------------- the microscope
 
