@@ -21,7 +21,17 @@ from openflexure_timelapse.frame import Outcome
 from openflexure_timelapse.store.run_store import RunStore
 from openflexure_timelapse.store.verify import verify
 
-__all__ = ["ATTACKS", "KILL", "PACE", "TRIALS", "Field", "Pace", "Tally", "attack"]
+__all__ = [
+    "ATTACKS",
+    "PACE",
+    "TRIALS",
+    "Field",
+    "Pace",
+    "Tally",
+    "Told",
+    "attack",
+    "tried",
+]
 
 TRIALS = 10
 KILL, FULL, CUT = "kill -9", "full disk", "power cut"
