@@ -8,6 +8,7 @@ closes the file, and no end because one picture could not be written.
 """
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -134,5 +135,7 @@ WAYS: Dict[str, Callable[[Path], None]] = {
 
 
 if __name__ == "__main__":
+    # A shell's background jobs are deaf to it, and so would be what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         WAYS[sys.argv[1]](Path(sys.argv[2]))
