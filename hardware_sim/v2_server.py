@@ -137,7 +137,7 @@ def create(  # noqa: PLR0913 (each has a default)
         for extension in (AutofocusExtension, *found, *extensions):
             made = extension() if isinstance(extension, type) else extension
             labthing.register_extension(made)
-    except BaseException:
+    except BaseException:  # raised again: nobody else could close it
         microscope.close()
         raise
     return server

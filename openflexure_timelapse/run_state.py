@@ -6,10 +6,9 @@ refused with a sentence; observations (the disk is full, space is back) are list
 everywhere, because the world asks nobody.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from openflexure_timelapse.errors import WrongPhaseError
 from openflexure_timelapse.frame import Outcome, Reason
@@ -20,7 +19,6 @@ __all__ = [
     "Counts",
     "EndReason",
     "LastFrame",
-    "LatenessMeter",
     "PauseReason",
     "Phase",
     "RunEvent",
@@ -29,8 +27,6 @@ __all__ = [
     "chart",
     "transition",
 ]
-
-NS_PER_MS = 1_000_000
 
 
 class Phase(str, Enum):
@@ -370,34 +366,3 @@ class RunStatus:
             "movie_jobs": list(self.movie_jobs),
             "detail": self.detail,
         }
-
-
-class LatenessMeter:
-    """The lateness of the newest slots, in a bounded amount of memory.
-
-    Parameters
-    ----------
-    window : int
-        How many slots count; a thousand make a p99 of ten samples.
-    """
-
-    def __init__(self, window: int = 1000) -> None:
-        self._newest: Deque[int] = deque(maxlen=window)
-
-    def add(self, lateness_ns: int) -> None:
-        """Take the lateness of one more slot that was begun."""
-        self._newest.append(lateness_ns)
-
-    @property
-    def last_ms(self) -> Optional[float]:
-        """The newest lateness in milliseconds; None before the first."""
-        return self._newest[-1] / NS_PER_MS if self._newest else None
-
-    @property
-    def p99_ms(self) -> Optional[float]:
-        """The smallest lateness that 99 % of the window do not exceed; or None."""
-        if not self._newest:
-            return None
-        ranked = sorted(self._newest)
-        rank = -(-len(ranked) * 99 // 100)
-        return ranked[rank - 1] / NS_PER_MS

@@ -7,12 +7,12 @@ from typing import Dict, Optional
 from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.forecast import Forecast
 from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot, Visit
+from openflexure_timelapse.lateness import LatenessMeter
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import Clock, Disk
 from openflexure_timelapse.run_state import (
     Counts,
     LastFrame,
-    LatenessMeter,
     Phase,
     RunState,
     RunStatus,

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 from rich.progress import Progress, TaskID
 
 from openflexure_timelapse.console.printing import Printer, run_note
-from openflexure_timelapse.hosts.jobs import MovieJobs
+from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.recipe import parse_recipe
@@ -89,7 +89,7 @@ def follow(
             if extra_movie is not None and status["last_frame"] is not None:
                 service.make_movie(run_id, extra_movie)
             ended = _watch(
-                service.library, service.movies, run_id, progress, interrupted
+                service.library, service.queue, run_id, progress, interrupted
             )
     return {
         "run": run_id,
@@ -117,26 +117,26 @@ def make_movies(
     InvalidRecipeError, NotFoundError
         When the recipe or the run is not good for it.
     """
-    movies = MovieJobs(library)
+    queue = JobQueue(library)
     try:
-        movies.add(run_id, parse_recipe(recipe))
+        queue.add_movies(run_id, parse_recipe(recipe))
         with interruptible() as interrupted, printer.progress() as progress:
-            return _watch(library, movies, run_id, progress, interrupted)
+            return _watch(library, queue, run_id, progress, interrupted)
     finally:
-        movies.close()
+        queue.close()
 
 
 def _watch(
     library: Library,
-    movies: MovieJobs,
+    queue: JobQueue,
     run_id: str,
     progress: Progress,
     interrupted: threading.Event,
 ) -> Dict[str, Any]:
     """Show the run's movies being made until all of them have ended."""
     ended = [
-        _movie(movies, job_id, progress, interrupted)
-        for job_id in movies.job_ids(run_id)
+        _movie(queue, job_id, progress, interrupted)
+        for job_id in queue.movie_ids(run_id)
     ]
     folder = library.folder(run_id)
     done = [job for job in ended if job["state"] == "done"]
@@ -178,18 +178,18 @@ def _kind(job: Mapping[str, Any]) -> str:
 
 
 def _movie(
-    movies: MovieJobs,
+    queue: JobQueue,
     job_id: str,
     progress: Progress,
     interrupted: threading.Event,
 ) -> Dict[str, Any]:
     """Show one movie being made."""
-    job = movies.wait(job_id, 0)
+    job = queue.wait(job_id, 0)
     bar = progress.add_task(f"{_kind(job)} of {job['position']}", total=None, note="")
     while job["state"] in ("queued", "running"):
         if interrupted.is_set():
-            movies.cancel(job_id)
-        job = movies.wait(job_id, LOOK_S)
+            queue.cancel(job_id)
+        job = queue.wait(job_id, LOOK_S)
         progress.update(bar, completed=job["done"], total=job["total"] or None)
     return job
 

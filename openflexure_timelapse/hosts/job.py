@@ -90,7 +90,7 @@ class Job(abc.ABC):
         except TimelapseError as exc:
             return "failed", str(exc)
         except Exception as exc:  # noqa: BLE001 - the outer edge of the queue's thread
-            return "failed", f"The {self.kind} could not be made: {exc!r}."
+            return "failed", f"The {self.kind} job failed: {exc!r}."
 
     @abc.abstractmethod
     def work(self) -> Tuple[str, str]:

@@ -12,12 +12,12 @@ from openflexure_timelapse.plan import parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store import layout
 
-__all__ = ["MovieJobs"]
+__all__ = ["JobQueue"]
 
 KEPT = 100
 
 
-class MovieJobs:
+class JobQueue:
     """A queue of movies, and of checks of runs, which wait for one another.
 
     Parameters
@@ -34,7 +34,7 @@ class MovieJobs:
         self._thread: Optional[threading.Thread] = None
         self._closing = False
 
-    def add(
+    def add_movies(
         self, run_id: str, recipe: Recipe, then: Optional[Callable[[], None]] = None
     ) -> List[Dict[str, Any]]:
         """Queue a movie for each position that the recipe asks for.
@@ -75,7 +75,7 @@ class MovieJobs:
                 ]
             )
 
-    def verify(self, run_id: str) -> Dict[str, Any]:
+    def add_check(self, run_id: str) -> Dict[str, Any]:
         """Queue a check of a run, or return the one that waits or is under way.
 
         Raises
@@ -120,7 +120,7 @@ class MovieJobs:
         with self._lock:
             return any(not job.is_over for job in self._jobs)
 
-    def job_ids(self, run_id: str) -> List[str]:
+    def movie_ids(self, run_id: str) -> List[str]:
         """Return the ids of a run's movies."""
         with self._lock:
             found = [job for job in self._jobs if job.run_id == run_id]

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.hosts.admission import admit, estimate_now
-from openflexure_timelapse.hosts.jobs import MovieJobs
+from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.mover import Mover
 from openflexure_timelapse.hosts.overview import RunOverview
@@ -64,7 +64,7 @@ class Service:
         disk.make_folder(str(data_folder))
         catalogue.finish_deletes(data_folder)
         self.library = Library(data_folder, clock, disk)
-        self.movies = MovieJobs(self.library)
+        self.queue = JobQueue(self.library)
         self.preferences = PreferenceFile(data_folder, disk)
         self.overview = RunOverview(self.library, clock)
         turns = Turns(microscope, clock)
@@ -83,11 +83,11 @@ class Service:
     @property
     def is_busy(self) -> bool:
         """Whether a run is under way, or a job on one is, or waits."""
-        return self.is_recording or self.movies.is_busy
+        return self.is_recording or self.queue.is_busy
 
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any."""
-        jobs = self.movies.job_ids(self._recorder.run_id)
+        jobs = self.queue.movie_ids(self._recorder.run_id)
         return {**self._recorder.status(), "movie_jobs": jobs}
 
     def start(self, plan: Mapping[str, Any]) -> Dict[str, Any]:
@@ -162,14 +162,14 @@ class Service:
     def close(self) -> None:
         """Leave an active run for a later process to resume; cancel movies."""
         self._recorder.leave()
-        self.movies.close()
+        self.queue.close()
         self._recorder.close()
 
     def _finish(self, plan: Plan, status: RunStatus, over: Callable[[], None]) -> None:
         """Make the movies that the plan asks for; then the run is over."""
         worth = status.last_frame is not None and status.end_reason in WORTH_A_MOVIE
         if plan.movie is not None and worth:
-            self.movies.add(status.run_id, plan.movie, over)
+            self.queue.add_movies(status.run_id, plan.movie, over)
         else:
             over()
 
@@ -266,7 +266,7 @@ class Service:
         InvalidRecipeError, NotFoundError
             When the recipe or the run is not good for it.
         """
-        return {"jobs": self.movies.add(run_id, parse_recipe(recipe))}
+        return {"jobs": self.queue.add_movies(run_id, parse_recipe(recipe))}
 
     def verify(self, run_id: str) -> Dict[str, Any]:
         """Queue a check of a run, also of one that is being recorded.
@@ -276,15 +276,15 @@ class Service:
         NotFoundError
             When there is no such run.
         """
-        return {"job": self.movies.verify(run_id)}
+        return {"job": self.queue.add_check(run_id)}
 
     def jobs(self) -> Dict[str, Any]:
         """Return the movies and checks that wait, are under way, or ended lately."""
-        return {"jobs": self.movies.jobs()}
+        return {"jobs": self.queue.jobs()}
 
     def cancel_job(self, job_id: str) -> Dict[str, Any]:
         """Cancel one of them."""
-        return self.movies.cancel(job_id)
+        return self.queue.cancel(job_id)
 
     def files(self, run_id: str) -> Dict[str, Any]:
         """Return a run's files that are not frames."""

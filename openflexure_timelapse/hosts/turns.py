@@ -52,7 +52,9 @@ class Turns:
         HardwareBusyError
             When another one still has it at `deadline_ns`.
         """
-        never = self._clock.signal()
+        if self._is_taken(user):
+            return
+        never = self._clock.signal()  # two descriptors: only for who must wait
         while not self._is_taken(user):
             now_ns = self._clock.monotonic_ns()
             if now_ns >= deadline_ns:

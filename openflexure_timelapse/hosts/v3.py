@@ -1,31 +1,29 @@
 """The Thing of OpenFlexure Microscope server v3: the verbs as endpoints and actions.
 
-The only module that knows labthings-fastapi. It runs under OpenFlexure's server and
-under a plain ``labthings-server``; which Things it works with is found by their names,
-and one that is missing is told by the status instead of stopping the server.
+With `v3_http`, the only module that knows labthings-fastapi. It runs under OpenFlexure
+Microscope's server and under a plain ``labthings-server``; which Things it works with
+is found by their names, and one that is missing is told by the status instead of
+stopping the server.
 """
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 import labthings_fastapi as lt
-from fastapi import Depends, Request, Response
-from fastapi.responses import FileResponse
 from labthings_fastapi.exceptions import InvocationError
 from typing_extensions import Self
 
 from openflexure_timelapse.errors import HardwareError, TimelapseError
-from openflexure_timelapse.hosts.requests import Asked, json_bytes
-from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.telling import line_of, progress_of
 from openflexure_timelapse.hosts.v3_gallery import RunCards
+from openflexure_timelapse.hosts.v3_http import Endpoints
 from openflexure_timelapse.hosts.v3_microscope import V3Microscope
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.run_state import Phase
@@ -44,44 +42,8 @@ __all__ = ["TimelapseThing"]
 Result = TypeVar("Result")
 
 LOOK_S = 0.5
-NOT_MODIFIED = 304
 CLOSE_S = 10.0
 ENDED = ("idle", "unavailable", Phase.ENDED.value)
-
-
-async def _body_of(request: Request) -> bytes:
-    """Return the body of a request."""
-    return bytes(await request.body())
-
-
-def _endpoint(route: Route, method: str, handler: Handler) -> Any:
-    """Return the descriptor of one address and method."""
-
-    def answer(
-        self: Any, request: Request, body: bytes = Depends(_body_of)
-    ) -> Response:
-        return self.answer(handler, request, body)
-
-    answer.__doc__ = handler.__doc__
-    answer.__name__ = f"{route.name}_{method.lower()}"
-    path = route.rule.replace("<path:name>", "{name:path}")
-    path = path.replace("<", "{").replace(">", "}")
-    told = {"operation_id": answer.__name__, "response_class": Response}
-    return lt.endpoint(method.lower(), path, **told)(answer)
-
-
-def _endpoints() -> Iterator[tuple[str, Any]]:
-    """Yield an endpoint for each row and method of the table."""
-    for route in ROUTES:
-        for method, handler in route.handlers.items():
-            yield (
-                f"verb_{route.name}_{method.lower()}",
-                _endpoint(route, method, handler),
-            )
-
-
-Endpoints: Any = type("Endpoints", (), dict(_endpoints()))
-"""The verbs over HTTP. Their addresses are those under server v2."""
 
 
 class TimelapseThing(Endpoints, _Host):
@@ -137,7 +99,8 @@ class TimelapseThing(Endpoints, _Host):
         self._given_folder = data_folder
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
-        self.verbs = Verbs(self._data_folder, self._make_service)
+        self._stale = ""
+        self.verbs = Verbs(self._data_folder, self._make_service, self._remarks)
         self._cards = RunCards(self.verbs, thing_server_interface.name, _Card)
 
     # -------------------------------------------------------------------------- life
@@ -196,14 +159,34 @@ class TimelapseThing(Endpoints, _Host):
             leave(kind, error, trace)
 
     def _watch(self) -> None:
-        """Publish phase and progress when they change."""
+        """Keep phase and progress up to date."""
         while not self._ended.wait(LOOK_S):
-            told = self.verbs.status()
-            progress = progress_of(told)
-            if told["phase"] != self.phase:
-                self.phase = told["phase"]
-            if progress != self.progress:
-                self.progress = progress
+            self._look()
+
+    def _look(self) -> None:
+        """Publish what has changed; what hinders that is told, and looked at again."""
+        try:
+            self._publish()
+        except Exception as exc:  # whatever it is, the next look may succeed
+            if not self._stale:
+                self.logger.exception("Phase and progress could not be published.")
+            told = f"The properties phase and progress are out of date: {exc!r}; "
+            self._stale = told + "the server's log says more."
+        else:
+            self._stale = ""
+
+    def _publish(self) -> None:
+        """Publish phase and progress when they have changed."""
+        told = self.verbs.status()
+        progress = progress_of(told)
+        if told["phase"] != self.phase:
+            self.phase = told["phase"]
+        if progress != self.progress:
+            self.progress = progress
+
+    def _remarks(self) -> list[str]:
+        """Return what the status should say of this Thing itself."""
+        return [self._stale] if self._stale else []
 
     # ---------------------------------------------------------------- the microscope
 
@@ -259,28 +242,6 @@ class TimelapseThing(Endpoints, _Host):
         )
         service = Service(folder, microscope, clock, RealDisk())
         return service
-
-    # --------------------------------------------------------------------- over HTTP
-
-    def answer(self, handler: Handler, request: Request, body: bytes) -> Response:
-        """Answer a request to one of the endpoints.
-
-        Parameters
-        ----------
-        handler : callable
-            Of the table of routes.
-        request : Request
-            FastAPI's.
-        body : bytes
-            Of the request.
-        """
-        path = {name: str(value) for name, value in request.path_params.items()}
-        asked = Asked(path, dict(request.query_params), body)
-        status, reply = answered(handler, self.verbs, asked)
-        if isinstance(reply, Path):
-            return _file(reply, request)
-        linked = {**reply, "links": {"self": {"href": str(request.url)}}}
-        return Response(json_bytes(linked), status, media_type="application/json")
 
     # ------------------------------------------------------------------- the gallery
 
@@ -411,13 +372,3 @@ def _wait_for(service: Service, jobs: list[dict[str, Any]]) -> list[dict[str, An
     finally:
         for job in jobs:
             service.cancel_job(job["job"])  # an ended one stays as it is
-
-
-def _file(path: Path, request: Request) -> Response:
-    """Return a file, whole or the range that was asked for."""
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
-    response = FileResponse(path, headers=headers, stat_result=path.stat())
-    if request.headers.get("if-none-match") == response.headers["etag"]:
-        kept = {"etag": response.headers["etag"], **headers}
-        return Response(status_code=NOT_MODIFIED, headers=kept)
-    return response

@@ -148,9 +148,9 @@ class VisitLocks:
         deadline_ns : int
             Monotonic time.
         """
-        if lock is None:
+        if lock is None or try_lock(lock):
             return True
-        signal = self._clock.signal()
+        signal = self._clock.signal()  # two descriptors: only for who must wait
         while not try_lock(lock):
             now_ns = self._clock.monotonic_ns()
             if now_ns >= deadline_ns:

@@ -103,7 +103,7 @@ class Mp4Maker:
                 entrance.close()
             except BrokenPipeError:
                 pass  # it has ended: its exit code says why
-            except BaseException:
+            except BaseException:  # raised again: half a stream makes no movie
                 process.kill()
                 raise
             finally:

@@ -150,7 +150,7 @@ class Index:
             try:
                 yield writer
                 writer.execute("COMMIT")
-            except BaseException:
+            except BaseException:  # raised again: no half change stays open
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
                 raise

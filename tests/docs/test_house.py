@@ -16,6 +16,7 @@ NEED_MORE = {
     "openflexure_timelapse.__main__",  # runs
     "openflexure_timelapse.hosts.v2",  # the server's library
     "openflexure_timelapse.hosts.v3",  # the server's library
+    "openflexure_timelapse.hosts.v3_http",  # the server's library
     "openflexure_timelapse.hosts.direct",  # the camera's library
     "openflexure_timelapse.share.ome",  # the extra `ome`
 }

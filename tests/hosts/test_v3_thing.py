@@ -200,6 +200,29 @@ def test_phase_and_progress_can_be_observed(rig: Rig) -> None:
         wait_for("progress", 1.0)
 
 
+def test_what_hinders_publishing_is_told_and_ends(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A defect of ours is in the status and once in the log; later looks go on."""
+
+    def defect(told: Any) -> float:
+        raise ZeroDivisionError(told["phase"])
+
+    def is_told(told: dict[str, Any]) -> bool:
+        return any("phase and progress" in warning for warning in told["warnings"])
+
+    with monkeypatch.context() as broken:
+        broken.setattr("openflexure_timelapse.hosts.v3.progress_of", defect)
+        rig.visitor.post("start", dict(PLAN))
+        rig.visitor.until("status", is_told)
+        first_frames(rig, 10)
+    rig.visitor.until("status", lambda told: not is_told(told))
+    assert rig.visitor.get("phase") == "running"
+    lines = [line for line in caplog.records if "could not be published" in line.msg]
+    assert len(lines) == 1
+    rig.visitor.post("stop")
+
+
 # ---------------------------------------------------------------------- the global lock
 
 

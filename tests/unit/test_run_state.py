@@ -14,7 +14,6 @@ from openflexure_timelapse.run_state import (
     Counts,
     EndReason,
     LastFrame,
-    LatenessMeter,
     PauseReason,
     Phase,
     RunEvent,
@@ -197,15 +196,3 @@ def test_counts_add_up() -> None:
     for slots, outcome in enumerate(Outcome, 1):
         counts = counts.plus(outcome, slots)
     assert counts.total == 10
-
-
-def test_lateness_is_measured_over_the_newest_slots() -> None:
-    """The meter shows the newest value and the p99 of its window, and forgets."""
-    meter = LatenessMeter(window=100)
-    assert (meter.last_ms, meter.p99_ms) == (None, None)
-    for ms in range(1, 101):
-        meter.add(ms * 1_000_000)
-    assert (meter.last_ms, meter.p99_ms) == (100.0, 99.0)
-    for _ in range(100):
-        meter.add(5_000_000)
-    assert (meter.last_ms, meter.p99_ms) == (5.0, 5.0)

@@ -65,7 +65,7 @@ def test_an_interrupted_movie_is_told_with_the_way_to_make_it(tmp_path: Path) ->
     """Ctrl-C while the movie is made ends it; the run has ended and is whole."""
 
     def being_made(service: Service) -> bool:
-        return any(job["total"] for job in service.movies.jobs())
+        return any(job["total"] for job in service.queue.jobs())
 
     movie = {"format": "gif", "timestamp": False}
     told = recorded(tmp_path, being_made, frames=40, movie=movie)

@@ -41,7 +41,7 @@ def _service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(folder, build(3, "algae_growth", clock), clock, RealDisk())
     run_id = str(service.start(PLAN)["run"])
     assert service.wait(PATIENCE_S)
-    service.movies.wait(service.verify(run_id)["job"]["job"], PATIENCE_S)
+    service.queue.wait(service.verify(run_id)["job"]["job"], PATIENCE_S)
     yield service
     service.close()
 
@@ -168,7 +168,7 @@ def test_a_check_runs_among_the_jobs(service: Service, run: str) -> None:
     """Its report says what ``verify`` says; the run's movies are others."""
     job = ask(service, "runs/<run>/verify", run, "POST")["job"]
     assert (job["kind"], job["run"], job["report"]) == ("verify", run, None)
-    ended = service.movies.wait(job["job"], PATIENCE_S)
+    ended = service.queue.wait(job["job"], PATIENCE_S)
     assert (ended["state"], ended["fraction"]) == ("done", 1.0)
     assert ended["report"]["ok"]
     assert ended["report"]["lines"][-1] == "Nothing is wrong."
@@ -196,7 +196,7 @@ def test_a_check_under_way_is_not_asked_for_twice_and_can_be_cancelled(
     assert service.verify(run)["job"]["job"] == job
     assert service.cancel_job(job)["state"] == "running"
     go_on.set()
-    ended = service.movies.wait(job, PATIENCE_S)
+    ended = service.queue.wait(job, PATIENCE_S)
     assert (ended["state"], ended["report"]) == ("cancelled", None)
     assert service.cancel_job(job)["state"] == "cancelled"
 
@@ -207,7 +207,7 @@ def test_a_damaged_frame_is_in_the_report(service: Service, run: str) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[:-100])
     job = service.verify(run)["job"]["job"]
-    ended = service.movies.wait(job, PATIENCE_S)
+    ended = service.queue.wait(job, PATIENCE_S)
     file.write_bytes(whole)
     assert ended["state"] == "done"
     assert not ended["report"]["ok"]

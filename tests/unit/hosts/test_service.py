@@ -61,9 +61,9 @@ def _finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = made(tmp_path_factory.mktemp("data"))
     service.start({**PLAN, "movie": {"format": "mp4", "width": 320}})
     assert service.wait(PATIENCE_S)
-    for job_id in service.movies.job_ids(run_of(service)):
-        service.movies.wait(job_id, PATIENCE_S)
-    service.movies.close()
+    for job_id in service.queue.movie_ids(run_of(service)):
+        service.queue.wait(job_id, PATIENCE_S)
+    service.queue.close()
     yield service
     service.close()
 
@@ -297,7 +297,7 @@ def test_movies_wait_for_one_another_and_can_be_cancelled(service: Service) -> N
         for _ in range(3)
     ]
     service.cancel_job(made_jobs[2]["job"])
-    ended = [service.movies.wait(job["job"], PATIENCE_S) for job in made_jobs]
+    ended = [service.queue.wait(job["job"], PATIENCE_S) for job in made_jobs]
     assert [job["state"] for job in ended] == ["done", "done", "cancelled"]
     assert [job["file"] for job in ended] == [
         "movies/here.gif",
@@ -318,7 +318,7 @@ def test_the_movie_of_a_stopped_run_ends_where_it_was_stopped(tmp_path: Path) ->
     run_id = record(service, frames=20_160)
     assert service.status()["counts"]["skipped"] == 20_158
     (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
-    assert service.movies.wait(job["job"], PATIENCE_S)["done"] == 2
+    assert service.queue.wait(job["job"], PATIENCE_S)["done"] == 2
     service.close()
 
 
@@ -347,8 +347,8 @@ def test_the_movie_of_changing_intervals_tells_its_last_gap(tmp_path: Path) -> N
     run_id = str(service.start({**plan, "phases": phases})["run"])
     assert service.wait(PATIENCE_S)
     (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
-    service.movies.wait(job["job"], PATIENCE_S)
-    made_job = service.movies._find(job["job"])
+    service.queue.wait(job["job"], PATIENCE_S)
+    made_job = service.queue._find(job["job"])
     assert isinstance(made_job, MovieJob)
     assert made_job.render is not None
     context = made_job.render._context
@@ -376,18 +376,18 @@ def test_a_run_has_ended_when_its_movies_are_queued(
 ) -> None:
     """Who sees the end sees the movies that come, and can start another run."""
     seen = []
-    inner = service.movies.add
+    inner = service.queue.add_movies
 
     def add(*args: Any) -> Any:
         seen.append(service.status()["phase"])
         return inner(*args)
 
-    monkeypatch.setattr(service.movies, "add", add)
+    monkeypatch.setattr(service.queue, "add_movies", add)
     record(service, frames=1, movie={"format": "mp4", "width": 320})
     assert seen == ["finishing"]
     told = service.status()
     assert (told["phase"], len(told["movie_jobs"])) == ("ended", 1)
-    service.movies.wait(told["movie_jobs"][0], PATIENCE_S)
+    service.queue.wait(told["movie_jobs"][0], PATIENCE_S)
 
 
 # -------------------------------------------------------------------- delete, restart
@@ -527,14 +527,14 @@ def test_a_planned_movie_outlives_its_process(tmp_path: Path) -> None:
     """A run whose movie was not finished is on the list until it is."""
     movie = {"format": "gif", "width": 64}
     first = made(tmp_path)
-    first.movies.close()  # as if the process ended before the movie began
+    first.queue.close()  # as if the process ended before the movie began
     run_id = record(first, movie=movie)
     first.close()
     second = after(first, tmp_path)
     assert second.resume_interrupted() == run_id
     assert second.status()["phase"] == "ended"
-    (job,) = second.movies.job_ids(run_id)
-    assert second.movies.wait(job, PATIENCE_S)["state"] == "done"
+    (job,) = second.queue.movie_ids(run_id)
+    assert second.queue.wait(job, PATIENCE_S)["state"] == "done"
     second.close()
     third = after(second, tmp_path)
     assert third.resume_interrupted() is None
@@ -586,7 +586,7 @@ def test_a_movie_can_be_cancelled_before_its_process_starts(
 
     monkeypatch.setattr(MovieJob, "_prepared", prepare_and_cancel)
     (job,) = service.make_movie(run_id, {"format": "gif", "width": 64})["jobs"]
-    assert service.movies.wait(job["job"], PATIENCE_S)["state"] == "cancelled"
+    assert service.queue.wait(job["job"], PATIENCE_S)["state"] == "cancelled"
     service.close()
 
 
