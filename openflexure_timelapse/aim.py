@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Optional, Set, Tuple
 
 from openflexure_timelapse import drift, focus, quality
 from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
-from openflexure_timelapse.instrument import Instrument
+from openflexure_timelapse.instrument import LONGEST_WAIT_FOR_HARDWARE_S, Instrument
 from openflexure_timelapse.knowledge import Knowledge
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import CameraInfo, StagePosition
@@ -83,6 +83,36 @@ class Aim:
         known = self.known(task)
         self.knowledge[task.position] = replace(known, home=home, visited=True)
         self._came_home.add(task.position)
+
+    def put_back(self) -> None:
+        """Bring a stage that stays home, when the run's last visit was cut short.
+
+        Only from within its own stack or sweep: who has moved it anywhere else since
+        wants it there.
+
+        Raises
+        ------
+        HardwareError
+            When the hardware does not answer.
+        """
+        homes = [
+            known.home
+            for name, known in self.knowledge.items()
+            if known.home is not None and name not in self._came_home
+        ]
+        if self._plan.positions or not homes:
+            return
+        (home,) = homes
+        wish = self._plan.autofocus
+        sweep = 0 if wish is None else wish.range // 2
+        reach = max(sweep, *map(abs, self._plan.planes.offsets()))
+        self._instrument.take(LONGEST_WAIT_FOR_HARDWARE_S)
+        try:
+            here = self._instrument.position()
+            if here.at_z(home.z) == home and 0 < abs(here.z - home.z) <= reach:
+                self._instrument.move(home)
+        finally:
+            self._instrument.give_back()
 
     def visited(self) -> Set[str]:
         """Return the positions that have been visited to the end before."""

@@ -7,7 +7,7 @@ from any thread.
 
 import traceback
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from openflexure_timelapse.aim import Aim
 from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
@@ -345,10 +345,8 @@ class Engine:
 
     def _finish(self) -> None:
         """Put the hardware back, close the books, and end; or leave."""
-        try:
-            self._instrument.put_back()
-        except HardwareError as exc:
-            self._ledger.event("hardware_not_restored", {"error": str(exc)})
+        self._put_back(self._aim.put_back)
+        self._put_back(self._instrument.put_back)
         if self._leaving and self._helm.state.phase is not Phase.FINISHING:
             self._ledger.event("left", {})
             self._ledger.flush()
@@ -366,6 +364,13 @@ class Engine:
         self.closed = self._is_written()
         if self.closed:
             self._helm.put(after)
+
+    def _put_back(self, put_back: Callable[[], None]) -> None:
+        """Put something of the hardware back; what cannot be, is told."""
+        try:
+            put_back()
+        except HardwareError as exc:
+            self._ledger.event("hardware_not_restored", {"error": str(exc)})
 
     def _is_written(self) -> bool:
         """Wait until all is on disk, however long it is full; False when left."""

@@ -143,9 +143,12 @@ class Recorder:
                 raise RunActiveError(told + "record --resume, record --give-up).")
             run_id = self._free_run_id(checked)
             header = header_of(checked, self._microscope, self._clock)
+            # On the list before it is there: killed in between, a name is passed over;
+            # the other way round, a run would be there that nobody goes on with.
+            self._todo.add(run_id)
+            undo.callback(self._todo.remove, run_id)
             store = RunStore.create(self._data_folder, run_id, header, self._disk)
             undo.callback(self._forget, store)
-            self._todo.add(run_id)
             self._launch(checked, store)
             undo.pop_all()
         return {"run": run_id, "estimate": found.to_json()}
@@ -159,7 +162,6 @@ class Recorder:
     def _forget(self, store: RunStore) -> None:
         """Undo a start that failed before its first slot."""
         store.close()
-        self._todo.remove(store.run_id)
         catalogue.delete_run(self._data_folder, store.run_id, store.run_id)
 
     def wait_for_hardware(self, leaving: threading.Event) -> None:
@@ -267,7 +269,8 @@ class Recorder:
                 self._finish(plan, status, lambda: self._over(run_id))
                 return
             if give_up:
-                engine.stop()
+                if status.phase is not Phase.FINISHING:
+                    engine.stop()
             else:
                 check_hardware(store.header, self._microscope)
             self._launch(plan, store, engine)
@@ -354,6 +357,8 @@ class Recorder:
             raise RunActiveError(told + "stop it first, or wait until it has ended.")
         if self._data_lock is None:
             self._data_lock = DataLock(self._data_folder)
+            catalogue.finish_creates(self._data_folder)
+            self._todo.sweep()
 
     def _active(self, verb: str) -> Engine:
         """Return the engine of the active run."""

@@ -11,6 +11,7 @@ from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.run_state import Phase
 from openflexure_timelapse.store import layout
+from openflexure_timelapse.store.disk import is_temporary
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["TODO_FILE", "TodoList", "interrupted_run", "runs_to_do"]
@@ -26,19 +27,23 @@ def runs_to_do(data_folder: Path) -> List[str]:
     StorageError
         When the list is there and cannot be read.
     """
+    return [
+        name
+        for name in dict.fromkeys(_listed(data_folder))
+        if layout.is_run_id(name) and (data_folder / name).is_dir()
+    ]
+
+
+def _listed(data_folder: Path) -> List[str]:
+    """Return whatever is on the list."""
     file = data_folder / TODO_FILE
     try:
-        names = file.read_text(encoding="utf-8", errors="replace").split()
+        return file.read_text(encoding="utf-8", errors="replace").split()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as exc:
         told = f"{file} cannot be read ({exc.strerror}); check the data folder."
         raise StorageError(told) from exc
-    return [
-        name
-        for name in dict.fromkeys(names)
-        if layout.is_run_id(name) and (data_folder / name).is_dir()
-    ]
 
 
 def interrupted_run(data_folder: Path) -> Optional[str]:
@@ -96,9 +101,21 @@ class TodoList:
         DiskFullError, StorageError
             When the list could not be written; it is as it was.
         """
-        names = runs_to_do(self._data_folder)
-        if run_id in names:
+        if run_id in _listed(self._data_folder):
+            names = runs_to_do(self._data_folder)
             self._write([name for name in names if name != run_id])
+
+    def sweep(self) -> None:
+        """Remove what a write of the list left when it was cut short.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be removed.
+        """
+        for leftover in self._data_folder.glob(f".{TODO_FILE}.*"):
+            if is_temporary(leftover.name):
+                self._disk.remove(str(leftover))
 
     def _write(self, names: List[str]) -> None:
         """Replace the list, durably."""

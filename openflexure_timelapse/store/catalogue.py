@@ -6,7 +6,7 @@ import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 from openflexure_timelapse.errors import (
     ConfirmationError,
@@ -15,7 +15,11 @@ from openflexure_timelapse.errors import (
     StorageError,
 )
 from openflexure_timelapse.store import layout
-from openflexure_timelapse.store.disk import rename_durably, storage_error
+from openflexure_timelapse.store.disk import (
+    is_temporary,
+    rename_durably,
+    storage_error,
+)
 from openflexure_timelapse.store.index import Totals
 from openflexure_timelapse.store.lock import RunLock, is_active
 from openflexure_timelapse.store.run_store import RunStore
@@ -23,6 +27,7 @@ from openflexure_timelapse.store.run_store import RunStore
 __all__ = [
     "RunSummary",
     "delete_run",
+    "finish_creates",
     "finish_deletes",
     "free_run_id",
     "list_runs",
@@ -191,8 +196,30 @@ def finish_deletes(data_folder: PathLike) -> None:
         When something could not be removed.
     """
     try:
-        for hidden in sorted(Path(data_folder).glob(f"{DELETED}*")):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(str(hidden))
+        _remove(Path(data_folder).glob(f"{DELETED}*"))
     except OSError as exc:
         raise storage_error(exc, "remove a deleted run in", data_folder) from exc
+
+
+def finish_creates(data_folder: PathLike) -> None:
+    """Remove runs whose making was cut short: they have no name, and nobody's frames.
+
+    Only who records into the folder may call this; another one could make a run there.
+
+    Raises
+    ------
+    StorageError
+        When something could not be removed.
+    """
+    try:
+        hidden = Path(data_folder).glob(".*")
+        _remove(path for path in hidden if is_temporary(path.name) and path.is_dir())
+    except OSError as exc:
+        raise storage_error(exc, "remove an unmade run in", data_folder) from exc
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    """Remove folders; somebody else may be quicker."""
+    for folder in sorted(folders):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(str(folder))

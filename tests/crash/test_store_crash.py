@@ -6,104 +6,29 @@ disk, is then compared with the run.
 """
 
 import hashlib
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import List, NamedTuple
+from typing import Callable, List
 
 import pytest
 from cases.stored import RUN_ID, captured, draft, finished_run, new_run, tiny_jpeg
 
-from openflexure_timelapse.store.catalogue import finish_deletes, list_runs
+from campaigns.kill_boundaries import killed_at
+from campaigns.kill_lives import Told
+from openflexure_timelapse.store.catalogue import (
+    delete_run,
+    finish_creates,
+    finish_deletes,
+    list_runs,
+)
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.evidence import temporaries
 from openflexure_timelapse.store.recover import recover, repair, verify
 from openflexure_timelapse.store.run_store import RunStore
-
-# Does one job again and again, each time in a fork that kills itself one boundary
-# later than the one before, until a fork comes to the end. A boundary is the instant
-# after anything that changes names, flushes or commits, which is the one before the
-# next; inside of a write a file is torn.
-AT_EVERY_BOUNDARY = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[3])
-import shutil
-from cases.stored import captured, draft, new_run, tiny_jpeg
-from openflexure_timelapse.store.catalogue import delete_run
-from openflexure_timelapse.store.disk import RealDisk
-from openflexure_timelapse.store.index import Index
-from openflexure_timelapse.store.recover import repair
-
-left = 0
-
-def boundary():
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def watch(owner, name):
-    real = getattr(owner, name)
-    def watched(*args, **kwargs):
-        result = real(*args, **kwargs)
-        boundary()
-        return result
-    setattr(owner, name, watched)
-
-class TornDisk(RealDisk):
-    def write(self, path, data):
-        global left
-        left -= 1
-        if left < 0:
-            folder, name = os.path.split(path)
-            with open(os.path.join(folder, f".{name}.0123456789ab.part"), "wb") as file:
-                file.write(data[: len(data) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        super().write(path, data)
-
-def record(data):
-    acks = os.open(str(data / "acks"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    import cases.stored
-    cases.stored.RealDisk = TornDisk
-    with new_run(data) as store:
-        for slot in range(2):
-            for plane in range(2 - slot):
-                frame = store.add_frame(tiny_jpeg(slot), draft(slot, plane=plane), {})
-                line = f"{frame.n} {frame.file} {frame.sha256}\\n"
-                os.write(acks, line.encode())
-            store.add_slot(captured(slot))
-
-def mend(data):
-    repair(next(data.iterdir()))
-
-def delete(data):
-    run_id = next(item.name for item in data.iterdir() if item.name[0] != ".")
-    delete_run(data, run_id, run_id)
-
-job = {"record": record, "repair": mend, "delete": delete}[sys.argv[1]]
-place = sys.argv[2]
-watch(os, "fsync"), watch(os, "unlink"), watch(Path, "unlink"), watch(Path, "mkdir")
-watch(Path, "replace"), watch(Path, "rename"), watch(Index, "write")
-watch(Index, "close")
-status, number = 1, 0
-while status:
-    data = Path(place) / str(number)
-    if (Path(place) / "start").exists():
-        shutil.copytree(str(Path(place) / "start"), str(data))
-    else:
-        os.makedirs(str(data))
-    child = os.fork()
-    if child == 0:
-        left = number
-        job(data)
-        os._exit(0)
-    status = os.waitpid(child, 0)[1]
-    assert status in (0, signal.SIGKILL), status
-    number += 1
-"""
 
 # Records for ever, and tells on a pipe what is acknowledged.
 FOR_EVER = """
@@ -131,29 +56,40 @@ TESTS = str(Path(__file__).resolve().parents[1])
 LIVES = (1, 7, 20, 3)
 
 
-class Acknowledged(NamedTuple):
-    """What the process told before it died."""
-
-    n: int
-    file: str
-    sha256: str
-
-
-def told(lines: List[str]) -> List[Acknowledged]:
+def told(lines: List[str]) -> List[Told]:
     """Return the acknowledgements in whole lines of text."""
     parts = [line.split() for line in lines if line.endswith("\n")]
-    return [Acknowledged(int(n), file, sha256) for n, file, sha256 in parts]
+    return [Told(int(n), file, sha256) for n, file, sha256 in parts]
 
 
-def at_every_boundary(job: str, place: Path) -> List[Path]:
+def at_every_boundary(job: Callable[[Path], object], place: Path) -> List[Path]:
     """Do a job once for each boundary; return the data folders that were left."""
-    command = [sys.executable, "-c", AT_EVERY_BOUNDARY, job, str(place), TESTS]
-    subprocess.run(command, check=True)
-    numbered = [path for path in place.iterdir() if path.name.isdigit()]
-    return sorted(numbered, key=lambda path: int(path.name))
+    folders: List[Path] = []
+    killed = True
+    while killed:
+        data = place / str(len(folders))
+        if (place / "start").exists():
+            shutil.copytree(str(place / "start"), str(data))
+        else:
+            data.mkdir()
+        folders.append(data)
+        number = len(folders) - 1
+        killed = killed_at(number, lambda: job(folders[-1]), place / "log")
+    return folders
 
 
-def assert_all_there(store: RunStore, acknowledged: List[Acknowledged]) -> None:
+def record(data: Path) -> None:
+    """Record three frames of two slots and tell each once it is acknowledged."""
+    acks = os.open(str(data / "acks"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    with new_run(data) as store:
+        for slot in range(2):
+            for plane in range(2 - slot):
+                frame = store.add_frame(tiny_jpeg(slot), draft(slot, plane=plane), {})
+                os.write(acks, f"{frame.n} {frame.file} {frame.sha256}\n".encode())
+            store.add_slot(captured(slot))
+
+
+def assert_all_there(store: RunStore, acknowledged: List[Told]) -> None:
     """Check that every acknowledged frame is listed once, and its file unaltered."""
     listed = {frame.n: frame for frame in store.frames(0, 10_000)}
     assert len({frame.file for frame in listed.values()}) == len(listed)
@@ -172,7 +108,7 @@ def assert_sound(folder: Path) -> None:
 
 def test_killed_at_every_boundary_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """Killed before and after each step of a write, a run goes on with every frame."""
-    folders = at_every_boundary("record", tmp_path)
+    folders = at_every_boundary(record, tmp_path)
     assert len(folders) > 30
     begun = 0
     for data in folders:
@@ -180,6 +116,8 @@ def test_killed_at_every_boundary_nothing_acknowledged_is_lost(tmp_path: Path) -
         acknowledged = told(acks.read_text().splitlines(keepends=True))
         if not (data / RUN_ID).exists():
             assert (acknowledged, list_runs(data)) == ([], [])
+            finish_creates(data)
+            assert [path.name for path in data.iterdir()] == ["acks"]
             new_run(data).close()
             continue
         begun += 1
@@ -197,7 +135,7 @@ def test_killed_at_every_boundary_nothing_acknowledged_is_lost(tmp_path: Path) -
 
 def test_killed_at_any_moment_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     """One run, recorded by processes that are killed one after the other, is whole."""
-    acknowledged: List[Acknowledged] = []
+    acknowledged: List[Told] = []
     for frames in LIVES:
         command = [sys.executable, "-c", FOR_EVER, str(tmp_path), TESTS]
         with subprocess.Popen(
@@ -227,7 +165,7 @@ def test_killed_at_every_boundary_a_repair_can_be_repeated(
     else:
         (folder / "frames/here/0000001.jpeg").unlink()
     kept = {path.name: path.read_bytes() for path in folder.rglob("*.jpeg")}
-    folders = at_every_boundary("repair", tmp_path)
+    folders = at_every_boundary(lambda data: repair(data / RUN_ID), tmp_path)
     assert len(folders) > 4
     for data in folders:
         repair(data / RUN_ID)
@@ -241,7 +179,7 @@ def test_killed_at_every_boundary_a_repair_can_be_repeated(
 def test_killed_at_every_boundary_a_delete_leaves_no_half_run(tmp_path: Path) -> None:
     """Killed before and after each step of a delete, the run is whole or gone."""
     finished_run(tmp_path / "start", 2)
-    folders = at_every_boundary("delete", tmp_path)
+    folders = at_every_boundary(lambda data: delete_run(data, RUN_ID, RUN_ID), tmp_path)
     assert len(folders) > 4
     for data in folders:
         for summary in list_runs(data):

@@ -9,6 +9,7 @@ from cases.rig import INTERVAL_S, NS_PER_S, PLACES, Rig, later, left_after
 
 from hardware_sim import Fault
 from openflexure_timelapse.errors import DiskFullError, HardwareTimeoutError
+from openflexure_timelapse.ports import StagePosition
 from openflexure_timelapse.run_state import EndReason, Phase
 from openflexure_timelapse.store.repair import repair
 from openflexure_timelapse.store.run_store import RunStore
@@ -74,6 +75,24 @@ def test_a_stack_comes_home_after_a_power_cut(
     whole = [zs for zs in heights(second).values() if len(zs) == 3]
     assert whole == [[-50, 0, 50]] * len(whole)
     assert len(whole) >= 6
+
+
+@pytest.mark.parametrize(
+    ("moved", "z"), [(0, 0), (7, -50)], ids=["left", "moved since"]
+)
+def test_a_stack_that_was_cut_short_in_the_last_slot_comes_home(
+    tmp_path: Path, moved: int, z: int
+) -> None:
+    """Also when no visit follows; but a stage that somebody has moved is left there."""
+    first = Rig(tmp_path, planes=STACK, frames=2)
+    cut_when(first, first.microscope.camera, "capture", 3)
+    left = first.microscope.stage.position()
+    assert left.z == -50
+    second = Rig(tmp_path, clock=later(first, 60, "boot-2"), planes=STACK, frames=2)
+    second.microscope.stage.move_to(replace(left, x=left.x + moved))
+    second.run()
+    assert second.outcomes() == "cs"
+    assert second.microscope.stage.position() == StagePosition(moved, 0, z)
 
 
 def test_a_person_who_moves_the_stage_is_followed(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.todo import TODO_FILE, runs_to_do
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.repair import repair
+from openflexure_timelapse.store.run_store import RunStore
 from openflexure_timelapse.store.verify import verify
 
 START_WALL_NS = 1_795_420_800_000_000_000
@@ -449,6 +450,21 @@ def test_a_start_does_not_bury_a_run_that_waits(tmp_path: Path) -> None:
     status = second.status()
     assert (status["end_reason"], status["counts"]["skipped"]) == ("stopped", 1)
     record(second)
+    second.close()
+
+
+def test_a_run_that_was_cut_off_in_its_end_can_be_given_up(tmp_path: Path) -> None:
+    """A process that is killed while it stops a run leaves only the rest to do."""
+    first, run_id = left(tmp_path)
+    with RunStore.open(tmp_path / run_id, RealDisk()) as store:
+        kept = store.value("engine")
+        kept["state"].update(phase="finishing", end_reason="stopped")
+        store.set_value("engine", kept)
+    second = after(first, tmp_path)
+    assert second.resume_interrupted(give_up=True) == run_id
+    assert second.wait(PATIENCE_S)
+    assert second.status()["end_reason"] == "stopped"
+    assert runs_to_do(tmp_path) == []
     second.close()
 
 
