@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 from campaigns.power_cut_story import INTERVAL_S, PLAN, WORLD, service_of
 from hardware_sim.session import simulate
 from openflexure_timelapse.errors import TimelapseError
-from openflexure_timelapse.hosts.preferences import PreferenceFile
+from openflexure_timelapse.hosts.preferences import PREFERENCES_FILE, PreferenceFile
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.todo import runs_to_do
@@ -39,6 +39,8 @@ class Promises:
         Movies that were told to be made.
     versions : dict
         The SHA-256 of every whole content that a path had.
+    newest : dict
+        The last of them.
     started, leaving, deleted : set of str
         Runs; one is leaving while it is being deleted.
     preferences : dict or None
@@ -50,6 +52,7 @@ class Promises:
         self.slots: Set[Tuple[str, int, int, str]] = set()
         self.files: Set[str] = set()
         self.versions: Dict[str, Set[str]] = {}
+        self.newest: Dict[str, str] = {}
         self.started: Set[str] = set()
         self.leaving: Set[str] = set()
         self.deleted: Set[str] = set()
@@ -75,7 +78,8 @@ class Promises:
 
     def publish(self, path: str, content: bytes) -> None:
         """Take a content that stands whole under its name from now on."""
-        self.versions.setdefault(path, set()).add(hashlib.sha256(content).hexdigest())
+        self.newest[path] = hashlib.sha256(content).hexdigest()
+        self.versions.setdefault(path, set()).add(self.newest[path])
 
 
 class Verdict(NamedTuple):
@@ -155,12 +159,12 @@ class Judge:
         else:
             service = Service(data, self._microscope, self._clock, RealDisk())
         service.close()
-        for summary in list_runs(data):
-            folder = data / summary.run_id
-            if way == "repair":
-                repair(folder)
-            sweep_renders(folder)
-            with RunStore.open(folder, RealDisk()) as store:
+        if way == "repair":
+            for summary in list_runs(data):
+                repair(data / summary.run_id)
+        for run in runs_to_do(data):
+            sweep_renders(data / run)
+            with RunStore.open(data / run, RealDisk()) as store:
                 recover(store)
 
 
@@ -178,7 +182,7 @@ def _wrong_runs(data: Path, promises: Promises, way: str) -> Iterator[str]:
         if not report.ok:
             yield f"verify of {run}: {' '.join(report.lines())}"
             continue
-        if not report.ended and run not in runs_to_do(data):
+        if way != "repair" and not report.ended and run not in runs_to_do(data):
             yield f"{run} has not ended and nobody would go on with it"
         with RunStore.open_read(data / run) as store:
             frames, rows = store.frames(0, MANY), store.slots(0, MANY)
@@ -219,7 +223,9 @@ def _wrong_files(data: Path, promises: Promises, way: str) -> Iterator[str]:
         except TimelapseError as exc:
             yield f"preferences: {exc}"
         else:
-            if chosen != promises.preferences:
+            newest = promises.newest[PREFERENCES_FILE]
+            is_newer = _sha256(data / PREFERENCES_FILE) == newest
+            if chosen != promises.preferences and not is_newer:
                 yield f"the preferences are {chosen}"
 
 

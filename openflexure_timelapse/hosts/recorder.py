@@ -143,9 +143,11 @@ class Recorder:
                 raise RunActiveError(told + "record --resume, record --give-up).")
             run_id = self._free_run_id(checked)
             header = header_of(checked, self._microscope, self._clock)
+            # On the list first: a run that is there and not on it is never ended.
+            self._todo.add(run_id)
+            undo.callback(self._todo.remove, run_id)
             store = RunStore.create(self._data_folder, run_id, header, self._disk)
             undo.callback(self._forget, store)
-            self._todo.add(run_id)
             self._launch(checked, store)
             undo.pop_all()
         return {"run": run_id, "estimate": found.to_json()}
@@ -159,7 +161,6 @@ class Recorder:
     def _forget(self, store: RunStore) -> None:
         """Undo a start that failed before its first slot."""
         store.close()
-        self._todo.remove(store.run_id)
         catalogue.delete_run(self._data_folder, store.run_id, store.run_id)
 
     def wait_for_hardware(self, leaving: threading.Event) -> None:

@@ -26,6 +26,11 @@ def runs_to_do(data_folder: Path) -> List[str]:
     StorageError
         When the list is there and cannot be read.
     """
+    return [name for name in _listed(data_folder) if (data_folder / name).is_dir()]
+
+
+def _listed(data_folder: Path) -> List[str]:
+    """Return all ids on the list, oldest first."""
     file = data_folder / TODO_FILE
     try:
         names = file.read_text(encoding="utf-8", errors="replace").split()
@@ -34,11 +39,7 @@ def runs_to_do(data_folder: Path) -> List[str]:
     except OSError as exc:
         told = f"{file} cannot be read ({exc.strerror}); check the data folder."
         raise StorageError(told) from exc
-    return [
-        name
-        for name in dict.fromkeys(names)
-        if layout.is_run_id(name) and (data_folder / name).is_dir()
-    ]
+    return [name for name in dict.fromkeys(names) if layout.is_run_id(name)]
 
 
 def interrupted_run(data_folder: Path) -> Optional[str]:
@@ -79,7 +80,7 @@ class TodoList:
         self._disk = disk
 
     def add(self, run_id: str) -> None:
-        """Put a run on the list.
+        """Put a run on the list, also one that has no folder yet.
 
         Raises
         ------
@@ -96,8 +97,8 @@ class TodoList:
         DiskFullError, StorageError
             When the list could not be written; it is as it was.
         """
-        names = runs_to_do(self._data_folder)
-        if run_id in names:
+        if run_id in _listed(self._data_folder):
+            names = runs_to_do(self._data_folder)
             self._write([name for name in names if name != run_id])
 
     def _write(self, names: List[str]) -> None:

@@ -184,15 +184,16 @@ class RealDisk:
             raise storage_error(exc, "create the folder", folder) from exc
 
     def remove(self, path: str) -> None:
-        """Remove a file; a missing one is fine.
+        """Remove a file durably; a missing one is fine.
 
         Raises
         ------
         StorageError
-            When it is there and stays.
+            When it is there and stays, or may come back.
         """
         try:
             Path(path).unlink()
+            sync_folder(Path(path).parent)
         except FileNotFoundError:
             return
         except OSError as exc:
