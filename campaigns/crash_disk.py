@@ -78,7 +78,9 @@ class File:
 
     def content(self, image: "Image") -> bytes:
         """Return what is in it after a power cut."""
-        return _filled(self.flushed, self.waiting, image.lost, image.torn, image.sectors)
+        return _filled(
+            self.flushed, self.waiting, image.lost, image.torn, image.sectors
+        )
 
 
 class Folder:
@@ -191,7 +193,8 @@ class CrashDisk:
         place = self.top
         for part in folders:
             inner = place.now[part]
-            assert isinstance(inner, Folder)
+            if not isinstance(inner, Folder):
+                raise NotADirectoryError(path)
             place = inner
         return place, name
 
@@ -296,7 +299,7 @@ def _filled(
 
 def _noise(seed: int) -> bytes:
     """Return the content of a destroyed block."""
-    return bytes(random.Random(seed).getrandbits(8) for _ in range(BLOCK))  # noqa: S311
+    return bytes(random.Random(seed).getrandbits(8) for _ in range(BLOCK))
 
 
 def _kind(questions: List[Question], lost: FrozenSet[Question]) -> str:

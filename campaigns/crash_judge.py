@@ -3,11 +3,12 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from campaigns.power_cut_story import INTERVAL_S, PLAN, WORLD, service_of
 from hardware_sim.session import simulate
 from openflexure_timelapse.errors import TimelapseError
+from openflexure_timelapse.frame import Frame, Slot
 from openflexure_timelapse.hosts.preferences import PREFERENCES_FILE, PreferenceFile
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
@@ -171,38 +172,50 @@ class Judge:
 def _wrong_runs(data: Path, promises: Promises, way: str) -> Iterator[str]:
     """Yield what is wrong with the runs."""
     there = [summary.run_id for summary in list_runs(data)]
-    for run in promises.started - promises.leaving:
-        if run not in there:
-            yield f"the run {run} is gone"
-    for run in promises.deleted:
-        if run in there:
-            yield f"the deleted run {run} is back"
+    for run in promises.started - promises.leaving - set(there):
+        yield f"the run {run} is gone"
+    for run in promises.deleted & set(there):
+        yield f"the deleted run {run} is back"
     for run in there:
         report = verify(data / run)
         if not report.ok:
             yield f"verify of {run}: {' '.join(report.lines())}"
             continue
+        # What had been ended is not known when the index was destroyed.
         if way != "repair" and not report.ended and run not in runs_to_do(data):
             yield f"{run} has not ended and nobody would go on with it"
         with RunStore.open_read(data / run) as store:
-            frames, rows = store.frames(0, MANY), store.slots(0, MANY)
-        listed = {f"{run}/{frame.file}": frame for frame in frames}
-        for file, sha256 in promises.frames.items():
-            if _run_of(file) == run and (
-                file not in listed or listed[file].sha256 != sha256
-            ):
-                yield f"{file} is not listed as it was acknowledged"
-        if way != "repair":
-            told = {(run, row.first, row.last, row.outcome.value) for row in rows}
-            for slot in promises.slots - told:
-                if slot[0] == run:
-                    yield f"the outcome {slot} is gone"
-        for frame in frames:
-            if frame.draft.due_ns != frame.draft.slot * INTERVAL_S * NS_PER_S:
-                yield f"{frame.file} left the grid: due at {frame.draft.due_ns} ns"
-        slots = [slot for row in rows for slot in range(row.first, row.last + 1)]
-        if way == "resume" and (slots != list(range(PLAN["frames"]))):
-            yield f"{run} was resumed and has the slots {slots}"
+            frames, slots = store.frames(0, MANY), store.slots(0, MANY)
+        yield from _wrong_frames(run, frames, promises)
+        yield from _wrong_slots(run, slots, promises, way)
+
+
+def _wrong_frames(
+    run: str, frames: Sequence[Frame], promises: Promises
+) -> Iterator[str]:
+    """Yield what is wrong with the frames that a run lists."""
+    listed = {f"{run}/{frame.file}": frame.sha256 for frame in frames}
+    for file, sha256 in promises.frames.items():
+        if _run_of(file) == run and listed.get(file) != sha256:
+            yield f"{file} is not listed as it was acknowledged"
+    for frame in frames:
+        if frame.draft.due_ns != frame.draft.slot * INTERVAL_S * NS_PER_S:
+            yield f"{frame.file} left the grid: it was due at {frame.draft.due_ns} ns"
+
+
+def _wrong_slots(
+    run: str, slots: Sequence[Slot], promises: Promises, way: str
+) -> Iterator[str]:
+    """Yield what is wrong with the outcomes of a run."""
+    kept = {(run, slot.first, slot.last, slot.outcome.value) for slot in slots}
+    for lost in promises.slots - kept:
+        # An index that was destroyed takes them with it; the frames tell new ones.
+        if lost[0] == run and way != "repair":
+            yield f"the outcome {lost[1:]} is gone"
+    covered = [number for slot in slots for number in range(slot.first, slot.last + 1)]
+    wanted = PLAN["frames"] if way == "resume" else len(covered)
+    if covered != list(range(wanted)):
+        yield f"the slots with an outcome are {covered}"
 
 
 def _wrong_files(data: Path, promises: Promises, way: str) -> Iterator[str]:
@@ -212,21 +225,25 @@ def _wrong_files(data: Path, promises: Promises, way: str) -> Iterator[str]:
             yield f"the movie {file} is lost"
     for path in sorted(data.rglob("*")):
         file = str(path.relative_to(data))
+        is_whole_or_not = way == "open" and path.is_file() and path.name not in LIVE
         if is_temporary(path.name) or path.name.startswith(DELETED):
             yield f"{file} is left over"
-        elif way == "open" and path.is_file() and path.name not in LIVE:
-            if _sha256(path) not in promises.versions.get(file, ()):
-                yield f"{file} is not whole"
+        elif is_whole_or_not and _sha256(path) not in promises.versions.get(file, ()):
+            yield f"{file} is not whole"
     if promises.preferences is not None:
-        try:
-            chosen = PreferenceFile(data, RealDisk()).read().to_json()
-        except TimelapseError as exc:
-            yield f"preferences: {exc}"
-        else:
-            newest = promises.newest[PREFERENCES_FILE]
-            is_newer = _sha256(data / PREFERENCES_FILE) == newest
-            if chosen != promises.preferences and not is_newer:
-                yield f"the preferences are {chosen}"
+        yield from _wrong_preferences(data, promises)
+
+
+def _wrong_preferences(data: Path, promises: Promises) -> Iterator[str]:
+    """Yield what is wrong with the user's choices; newer ones may be there already."""
+    try:
+        chosen = PreferenceFile(data, RealDisk()).read().to_json()
+        newest = _sha256(data / PREFERENCES_FILE)
+    except (TimelapseError, OSError) as exc:
+        yield f"preferences: {exc}"
+        return
+    if promises.preferences != chosen and newest != promises.newest[PREFERENCES_FILE]:
+        yield f"the preferences are {chosen}"
 
 
 def _run_of(file: str) -> str:

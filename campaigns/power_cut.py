@@ -9,177 +9,68 @@ import copy
 import random
 import re
 import shutil
-import sys
-from collections import Counter
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Collection, Dict, List, Optional, Set, Tuple
 
-from campaigns.crash_disk import CrashDisk, Image, Tree, digest
+from campaigns.crash_disk import Image, Tree, digest
 from campaigns.crash_judge import Judge, Promises, Verdict
-from campaigns.findings import Findings, Table
+from campaigns.crash_story import Story, lay_out
+from campaigns.findings import Cell, Findings, Table
 from campaigns.power_cut_story import PLAN
-from campaigns.system_calls import record
-from openflexure_timelapse.store.catalogue import DELETED
 
 __all__ = ["TRIALS", "attack"]
 
-TRIALS = 12_000
-"""Images at most, of all stories together."""
-SHARES = {"record": 0.5, "resume": 0.25, "repair": 0.125, "use": 0.125}
-TITLES = {
-    "record": "a run from its start to its movies",
-    "resume": "going on after a power cut",
-    "repair": "repairing a destroyed index",
-    "use": "preferences, previews, a GIF, deleting the run",
+TRIALS = 24_000
+"""Disks at most, of all stories together."""
+STORIES = {
+    "record": ("a run from its start to its movies", 0.5),
+    "resume": ("going on after another power cut", 0.2),
+    "repair": ("repairing a destroyed index", 0.15),
+    "use": ("preferences, a preview, a GIF, deleting the run", 0.15),
 }
-RESUMED_OF = 25
-"""One image in so many is resumed to the end."""
+"""A title, and the share of the disks."""
+RESUMED_OF = 40
+"""One disk in so many is resumed to the end."""
 SHOWN = 20
-SHARED = "-shm"
+UNIQUE = re.compile("[0-9a-f]{12}")
+State = Tuple[Tree, Promises]
 
 
-class Cut(NamedTuple):
-    """A disk after a power cut.
+class Tally:
+    """Counts of some of the disks."""
 
-    Attributes
-    ----------
-    image : Image
-        What it lacks.
-    tree : Tree
-        What it holds.
-    call : int
-        The number of the call after which the power went.
-    """
-
-    image: Image
-    tree: Tree
-    call: int
-
-
-class Story:
-    """One recorded story, and what was promised in it.
-
-    Parameters
-    ----------
-    name : str
-        Of `power_cut_story.STORIES`.
-    work : Path
-        An empty folder of its own.
-    before : Tree
-        What is on the disk when it begins.
-    promises : Promises
-        Made before it begins.
-
-    Raises
-    ------
-    RuntimeError
-        When what strace told does not lead to the folder as it is.
-    """
-
-    def __init__(
-        self, name: str, work: Path, before: Tree, promises: Promises
-    ) -> None:
-        self.name = name
-        self.data, told = work / "data", work / "told"
-        lay_out(before, self.data)
-        self._told = str(told)
-        self._before, self.promises = before, promises
-        self.disk = CrashDisk(self.data)
-        for path, content in before.items():
-            if content is not None:
-                promises.publish(path, content)
-        module = (sys.executable, "-m", "campaigns.power_cut_story")
-        command = [*module, name, str(self.data), self._told]
-        self.calls = record(command, (self.data, told), work / "log")
-
-    def moments(self) -> Iterator[int]:
-        """Apply one call after another; yield the number of each that changed a file."""
-        for number, call in enumerate(self.calls):
-            self.disk.apply(call)
-            if call.path == self._told:
-                self.promises.hear(call.data)
-            elif call.verb == "rename":
-                self._publish(call.target)
-            yield number
-        self._check()
-
-    def _publish(self, target: str) -> None:
-        """Take note of what has its name now, with everything below it."""
-        path = target[len(str(self.data)) + 1 :]
-        name = path.rpartition("/")[2]
-        if name.startswith(DELETED):
-            self.promises.leaving.add(name[len(DELETED) :].rpartition("-")[0])
-        for file, content in self.disk.tree().items():
-            if content is not None and (file == path or file.startswith(f"{path}/")):
-                self.promises.publish(file, content)
-
-    def _check(self) -> None:
-        """Make sure that nothing escaped strace or the model."""
-        real = {
-            str(path.relative_to(self.data)): None if path.is_dir() else path.read_bytes()
-            for path in self.data.rglob("*")
-        }
-        told = self.disk.tree()
-        wrong = [
-            path
-            for path in {*real, *told}
-            if not path.endswith(SHARED)
-            and (path not in real or path not in told or real[path] != told[path])
-        ]
-        if wrong:
-            raise RuntimeError(f"The model of {self.name} is wrong about {wrong}.")
-
-
-def lay_out(tree: Tree, folder: Path) -> None:
-    """Write a tree into a new folder.
-
-    The memory that SQLite's connections share is no part of what is on the disk; after
-    a power cut its file may hold anything.
-    """
-    folder.mkdir(parents=True)
-    for path, content in tree.items():
-        if content is None:
-            (folder / path).mkdir()
-        elif path.endswith(SHARED):
-            (folder / path).write_bytes(random.Random(path).getrandbits(8 * len(content)).to_bytes(len(content), "big") if content else b"")  # noqa: S311
-        else:
-            (folder / path).write_bytes(content)
-
-
-class _Tally:
-    """Counts of one kind of image, or of one story."""
+    COLUMNS = (
+        "disks",
+        "acknowledged frames on them",
+        "lost",
+        "altered",
+        "verify failed",
+        "run to the end",
+        "could not go on",
+        "anything not as promised",
+    )
 
     def __init__(self) -> None:
-        self.images = self.frames = self.resumed = 0
-        self.lost = self.altered = self.unverified = self.other = self.stuck = 0
+        self._counts = [0] * len(self.COLUMNS)
 
     def count(self, verdict: Verdict, way: str) -> None:
-        """Add an image."""
-        self.images += 1
-        self.resumed += way == "resume"
-        self.frames += verdict.frames
-        self.lost += verdict.lost
-        self.altered += verdict.altered
-        self.unverified += any(said.startswith("verify") for said in verdict.broken)
-        self.stuck += any(said.startswith(f"{way} failed") for said in verdict.broken)
-        self.other += bool(verdict.broken)
+        """Add a disk."""
+        said = verdict.broken
+        new = (
+            1,
+            verdict.frames,
+            verdict.lost,
+            verdict.altered,
+            any(sentence.startswith("verify") for sentence in said),
+            way == "resume",
+            any(sentence.startswith(f"{way} failed") for sentence in said),
+            bool(said),
+        )
+        self._counts = [old + more for old, more in zip(self._counts, new)]
 
-    def row(self, what: str) -> Tuple[str, int, int, int, int, int, int, int, int]:
-        """Return the line of the table."""
-        counts = (self.images, self.frames, self.lost, self.altered, self.unverified)
-        return (what, *counts, self.resumed, self.stuck, self.other)
-
-
-COLUMNS = (
-    "images",
-    "acknowledged frames in them",
-    "lost",
-    "altered",
-    "verify failed",
-    "resumed to the end",
-    "could not go on",
-    "anything not as promised",
-)
+    def row(self) -> Tuple[int, ...]:
+        """Return the counts in the order of the columns."""
+        return tuple(self._counts)
 
 
 class _Attack:
@@ -187,103 +78,111 @@ class _Attack:
 
     def __init__(self, trials: int, seed: int, work: Path) -> None:
         self._trials = trials
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self._chance = random.Random(seed)
         self._work = work
         self._judge = Judge(work / "spare")
-        self._number = 0
-        self.kinds: Dict[str, _Tally] = {}
-        self.stories: List[Tuple[object, ...]] = []
-        self.broken: Dict[str, int] = {}
-        self._middle: Optional[Tuple[Tree, Promises]] = None
-        self._end: Optional[Tuple[Tree, Promises]] = None
+        self._tried = 0
+        self._kinds: Dict[str, Tally] = {}
+        self._stories: List[Tuple[Cell, ...]] = []
+        self._broken: Dict[str, int] = {}
+        self._middle: Optional[State] = None
 
     def run(self) -> Findings:
-        """Cut the power in every story."""
-        self._tell("record", {}, Promises())
-        for name, before in (
-            ("resume", self._middle),
-            ("repair", self._end),
-            ("use", self._end),
-        ):
-            assert before is not None
-            tree, promises = copy.deepcopy(before)
-            self._tell(name, damaged(tree) if name == "repair" else tree, promises)
-        kinds = tuple(tally.row(kind) for kind, tally in self.kinds.items())
-        broken = tuple(
-            f"{said} ({count} images)" for said, count in list(self.broken.items())
-        )
+        """Cut the power in every story; all but the first go on from the first."""
+        end = self._tell("record", ({}, Promises()))
+        middle = self._middle or end
+        destroyed = (with_destroyed_index(end[0]), end[1])
+        for name, before in (("resume", middle), ("repair", destroyed), ("use", end)):
+            self._tell(name, copy.deepcopy(before))
+        kinds: List[Tuple[Cell, ...]] = [
+            (kind, *tally.row()) for kind, tally in sorted(self._kinds.items())
+        ]
+        told = ("story", "calls", "cuts", "of them in every way")
         return Findings(
-            (
-                Table(("what a power cut left", *COLUMNS), kinds),
-                Table(("story", "calls", "cuts", "every combination", *COLUMNS), tuple(self.stories)),
+            tables=(
+                Table(("what the cut left", *Tally.COLUMNS), tuple(kinds)),
+                Table((*told, *Tally.COLUMNS), tuple(self._stories)),
             ),
-            broken[:SHOWN],
+            broken=tuple(
+                f"{said} ({count} disks)."
+                for said, count in list(self._broken.items())[:SHOWN]
+            ),
         )
 
-    def _tell(self, name: str, before: Tree, promises: Promises) -> None:
-        """Record a story and cut the power after its calls."""
-        story = Story(name, self._work / name, before, promises)
-        budget = int(self._trials * SHARES[name])
-        calls = len(story.calls)
-        chosen = range(calls)
-        if budget < 2 * calls:
-            chosen = set(self._chance.sample(chosen, max(1, budget // 2)))
-        most = max(2, budget // calls)
-        tally, seen = _Tally(), set()
+    def _tell(self, name: str, before: State) -> State:
+        """Record a story, cut the power after its calls, and return its end."""
+        story = Story(name, self._work / name, *before)
+        title, share = STORIES[name]
+        most = int(self._trials * share) // len(story.calls)
+        tally = Tally()
+        seen: Set[Tuple[bytes, int, int]] = set()
         cuts = whole = 0
+        chosen = self._chosen(len(story.calls), int(self._trials * share))
         for number in story.moments():
-            self._keep(story, number)
+            self._keep_middle(story, number)
             if number not in chosen:
                 continue
-            images, is_all = story.disk.images(self._chance, most)
+            images, is_all = story.disk.images(self._chance, max(most, 2))
             cuts, whole = cuts + 1, whole + is_all
             for image in images:
                 tree = story.disk.tree(image)
-                key = (digest(tree), len(promises.frames), len(promises.slots))
+                promised = len(story.promises.frames), len(story.promises.slots)
+                key = (digest(tree), *promised)
                 if key not in seen:
                     seen.add(key)
-                    self._try(story, Cut(image, tree, number), tally)
-        row = tally.row(TITLES[name])
-        self.stories.append((row[0], calls, cuts, whole, *row[1:]))
-        if name == "record":
-            self._end = (story.disk.tree(), copy.deepcopy(promises))
+                    self._try(story, image, tree, tally)
+        self._stories.append((title, len(story.calls), cuts, whole, *tally.row()))
+        return story.disk.tree(), story.promises
 
-    def _keep(self, story: Story, number: int) -> None:
-        """Keep a disk for a story that goes on with it: a frame has no row yet."""
-        call = story.calls[number]
-        half = PLAN["frames"] * len(PLAN["positions"]) // 2
-        if self._middle is None and len(story.promises.frames) > half:
-            if call.verb == "rename" and call.target.endswith(".jpeg"):
-                self._middle = (story.disk.tree(), copy.deepcopy(story.promises))
+    def _chosen(self, calls: int, disks: int) -> Collection[int]:
+        """Return after which calls the power goes: all, or as many as may be."""
+        if disks >= 2 * calls:
+            return range(calls)
+        return set(self._chance.sample(range(calls), max(1, disks // 2)))
 
-    def _try(self, story: Story, cut: Cut, tally: _Tally) -> None:
-        """Lay one image out, start the program on it, and look."""
-        self._number += 1
+    def _keep_middle(self, story: Story, number: int) -> None:
+        """Keep the disk of a moment at which a frame has its name and no row yet."""
+        call, half = story.calls[number], PLAN["frames"] * len(PLAN["positions"]) // 2
+        is_named = call.verb == "rename" and call.target.endswith(".jpeg")
+        if self._middle is None and is_named and len(story.promises.frames) > half:
+            self._middle = story.disk.tree(), copy.deepcopy(story.promises)
+
+    def _try(self, story: Story, image: Image, tree: Tree, tally: Tally) -> None:
+        """Lay one disk out, start the program on it, and look."""
+        self._tried += 1
         way = "repair" if story.name == "repair" else "open"
-        if way == "open" and self._number % RESUMED_OF == 0:
+        if way == "open" and self._tried % RESUMED_OF == 0:
             way = "resume"
-        data = self._work / "image"
-        lay_out(cut.tree, data)
+        data = self._work / "disk"
+        lay_out(tree, data)
         verdict = self._judge.judge(data, story.promises, way)
         shutil.rmtree(str(data))
-        for counted in (tally, self.kinds.setdefault(cut.image.kind, _Tally())):
+        for counted in (tally, self._kinds.setdefault(image.kind, Tally())):
             counted.count(verdict, way)
         for said in verdict.broken:
-            key = f"{story.name}, {cut.image.kind}: {re.sub('[0-9a-f]{12}', '*', said)}"
-            self.broken[key] = self.broken.get(key, 0) + 1
+            sentence = UNIQUE.sub("*", f"{story.name}, {image.kind}: {said}")
+            self._broken[sentence] = self._broken.get(sentence, 0) + 1
 
 
-def damaged(tree: Tree) -> Tree:
-    """Return a folder whose index was destroyed."""
-    changed = dict(tree)
-    for path in tree:
-        if path.endswith(("/run.db-wal", "/run.db-shm")):
-            del changed[path]
-        elif path.endswith("/run.db"):
-            changed[path] = bytes(50_000)
+def with_destroyed_index(tree: Tree) -> Tree:
+    """Return a folder in which nothing of any index is left."""
+    changed = {
+        path: content
+        for path, content in tree.items()
+        if not path.endswith(("/run.db-wal", "/run.db-shm"))
+    }
+    changed.update(
+        (path, b"\x93" * 50_000) for path in tree if path.endswith("/run.db")
+    )
     return changed
 
 
 def attack(trials: int, seed: int, work: Path) -> Findings:
-    """Cut the power at most `trials` times."""
+    """Cut the power so that at most about `trials` different disks remain.
+
+    Raises
+    ------
+    RuntimeError
+        When there is no strace.
+    """
     return _Attack(trials, seed, work).run()

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 __all__ = ["AT_END", "STRACE", "Call", "record"]
 
@@ -18,19 +18,41 @@ STRACE = shutil.which("strace")
 AT_END = -1
 LONGEST = 2**26
 # With a question mark: not every processor has it.
-WATCHED = (
-    "?open ?creat openat write pwrite64 lseek ftruncate ?truncate fsync fdatasync "
-    "?rename ?renameat renameat2 ?unlink unlinkat ?mkdir mkdirat ?rmdir writev pwritev "
-    "pwritev2 fallocate ?link linkat ?symlink symlinkat sendfile copy_file_range"
+VERBS = {
+    "open": "open",
+    "openat": "open",
+    "write": "write",
+    "pwrite64": "write",
+    "lseek": "seek",
+    "ftruncate": "cut",
+    "truncate": "cut",
+    "fsync": "flush",
+    "fdatasync": "flush",
+    "rename": "rename",
+    "renameat": "rename",
+    "renameat2": "rename",
+    "unlink": "remove",
+    "unlinkat": "remove",
+    "rmdir": "remove",
+    "mkdir": "folder",
+    "mkdirat": "folder",
+}
+BY_NUMBER = ("write", "pwrite64", "lseek", "ftruncate", "fsync", "fdatasync")
+ARGUMENTS_OF_WRITE = 3
+# Watched so that a program that begins to use them is refused, not misunderstood.
+UNKNOWN = (
+    "creat writev pwritev pwritev2 fallocate link linkat symlink symlinkat sendfile "
+    "copy_file_range"
 )
 LINE = re.compile(
-    rb"(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>\d+)(<(?P<path>[^>]*)>)?\Z", re.S
+    rb"(?P<call>\w+)\((?P<arguments>.*)\) += (?P<result>\d+)(<(?P<path>[^>]*)>)?\Z",
+    re.DOTALL,
 )
-BEGUN = re.compile(rb"(?P<part>.*) <unfinished \.\.\.>\Z", re.S)
-RESUMED = re.compile(rb"<\.\.\. \w+ resumed>(?P<part>.*)\Z", re.S)
+BEGUN = re.compile(rb"(?P<part>.*) <unfinished \.\.\.>\Z", re.DOTALL)
+RESUMED = re.compile(rb"<\.\.\. \w+ resumed>(?P<part>.*)\Z", re.DOTALL)
 TEXT = rb'"(?P<text>[^"\\]*(?:\\.[^"\\]*)*)"'
 PLACE = rb"(?:AT_FDCWD|(?P<number>\d+))<(?P<place>[^>]*)>(?P<gone>\(deleted\))?"
-ARGUMENT = re.compile(TEXT + rb"|" + PLACE + rb"|(?P<word>[^\s,]+)", re.S)
+ARGUMENT = re.compile(TEXT + rb"|" + PLACE + rb"|(?P<word>[^\s,]+)", re.DOTALL)
 
 
 class Call(NamedTuple):
@@ -79,10 +101,24 @@ def record(command: Sequence[str], places: Sequence[Path], log: Path) -> List[Ca
     """
     if STRACE is None:
         raise RuntimeError("There is no strace; install it to record a program.")
-    watch = [STRACE, "-f", "--seccomp-bpf", "-y", "-s", str(LONGEST), "-o", str(log), "-e"]
-    watch.append("trace=" + ",".join(WATCHED.split()))
-    done = subprocess.run(  # noqa: S603 - our own program
-        [*watch, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    watch = [
+        STRACE,
+        "-f",
+        "--seccomp-bpf",
+        "-y",
+        "-s",
+        str(LONGEST),
+        "-o",
+        str(log),
+        "-e",
+    ]
+    # With a question mark: not every processor has each of them.
+    watch.append("trace=" + ",".join(f"?{name}" for name in (*VERBS, *UNKNOWN.split())))
+    done = subprocess.run(
+        [*watch, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace")[-2000:]
@@ -128,60 +164,65 @@ class _Reader:
         paths = [path for path in _paths(arguments, name) if self._is_ours(path)]
         if not paths:
             return
-        path, number = paths[0], arguments[0].group("number") or b""
-        if name in ("open", "openat", "creat"):
-            flags = found.group("arguments")
-            self._positions[path, b"%d" % result] = AT_END if b"O_APPEND" in flags else 0
-            if b"O_CREAT" in flags or name == "creat":
-                yield Call("open", path)
-            if b"O_TRUNC" in flags or name == "creat":
-                yield Call("cut", path, offset=0)
-        elif name == "lseek":
-            if self._positions.get((path, number)) != AT_END:
-                self._positions[path, number] = result
-        elif name in ("write", "pwrite64"):
-            data = _unquoted(arguments[1].group("text"))[:result]
-            offset = self._positions.get((path, number), 0)
-            if name == "pwrite64":
-                offset = int(arguments[3].group("word"))
-            elif offset != AT_END:
-                self._positions[path, number] = offset + result
-            yield Call("write", path, offset=offset, data=data)
-        elif name in ("ftruncate", "truncate"):
-            yield Call("cut", path, offset=int(arguments[1].group("word")))
-        elif name in ("fsync", "fdatasync"):
-            yield Call("flush", path, began=began)
-        elif name.startswith("rename"):
-            yield Call("rename", path, target=paths[1])
-        elif name in ("unlink", "unlinkat", "rmdir"):
-            yield Call("remove", path)
-        elif name in ("mkdir", "mkdirat"):
-            yield Call("folder", path)
+        verb = VERBS.get(name)
+        if verb is None:
+            raise RuntimeError(f"The model knows no {name}; teach it, for {paths[0]}.")
+        if verb == "open":
+            yield from self._opened(paths[0], b"%d" % result, found.group("arguments"))
+        elif verb == "seek":
+            file = (paths[0], arguments[0].group("number"))
+            if self._positions.get(file) != AT_END:
+                self._positions[file] = result
+        elif verb == "write":
+            yield self._written(paths[0], arguments, result)
+        elif verb == "cut":
+            yield Call(verb, paths[0], offset=int(arguments[1].group("word")))
         else:
-            raise RuntimeError(f"The model knows no {name}; teach it, for {path}.")
+            yield Call(verb, paths[0], target=paths[-1], began=began)
+
+    def _opened(self, path: str, number: bytes, flags: bytes) -> Iterator[Call]:
+        """Yield what opening a file has changed; writes go on from its start or end."""
+        self._positions[path, number] = AT_END if b"O_APPEND" in flags else 0
+        if b"O_CREAT" in flags:
+            yield Call("open", path)
+        if b"O_TRUNC" in flags:
+            yield Call("cut", path)
+
+    def _written(
+        self, path: str, arguments: "List[re.Match[bytes]]", size: int
+    ) -> Call:
+        """Return a write, at its own place or where the last one ended."""
+        file = (path, arguments[0].group("number"))
+        data = _unquoted(arguments[1].group("text"))[:size]
+        if len(arguments) > ARGUMENTS_OF_WRITE:
+            place = int(arguments[ARGUMENTS_OF_WRITE].group("word"))
+            return Call("write", path, offset=place, data=data)
+        offset = self._positions.get(file, 0)
+        if offset != AT_END:
+            self._positions[file] = offset + size
+        return Call("write", path, offset=offset, data=data)
 
     def _is_ours(self, path: str) -> bool:
         """Tell whether a path lies below a place."""
         raw = os.fsencode(path)
-        return any(raw == place or raw.startswith(place + b"/") for place in self._places)
+        return any(
+            raw == place or raw.startswith(place + b"/") for place in self._places
+        )
 
 
 def _paths(arguments: "List[re.Match[bytes]]", name: str) -> Iterator[str]:
     """Yield the paths that a call names, absolute; none for a file without a name."""
-    folder: Optional[bytes] = None
-    takes_data = name in ("write", "pwrite64")
+    folder = b"/"
     for argument in arguments:
         if argument.group("place") is not None:
-            folder = None if argument.group("gone") else argument.group("place")
-            if name in BY_NUMBER and folder is not None:
-                yield os.fsdecode(folder)
+            folder = argument.group("place")
+            if name in BY_NUMBER:
+                if not argument.group("gone"):
+                    yield os.fsdecode(folder)
                 return
-        elif argument.group("text") is not None and not takes_data:
+        elif argument.group("text") is not None:
             text = _unquoted(argument.group("text"))
-            yield os.path.join(os.fsdecode(folder or b"/"), os.fsdecode(text))
-
-
-BY_NUMBER = ("write", "pwrite64", "lseek", "ftruncate", "fsync", "fdatasync")
+            yield str(Path(os.fsdecode(folder), os.fsdecode(text)))
 
 
 def _unquoted(text: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What a program that was cut off leaves in a data folder, and how it goes away.
 
-`recover` cleans a run that is taken up again; nobody takes up a run that is over, or one
-whose folder was never finished.
+`recover` cleans a run that is taken up again; nobody takes up a run that is over, or
+one whose folder was never finished.
 """
 
 import contextlib
