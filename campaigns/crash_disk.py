@@ -14,7 +14,7 @@ from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple,
 
 from campaigns.system_calls import AT_END, Call
 
-__all__ = ["BLOCK", "CrashDisk", "File", "Folder", "Image", "Tree", "digest"]
+__all__ = ["BLOCK", "CrashDisk", "File", "Folder", "Image", "Tree", "digest", "images"]
 
 BLOCK = 4096
 SECTOR = 512
@@ -230,26 +230,39 @@ class CrashDisk:
                 waiting += [item.node for item in node.waiting if item.node]
         return sorted(found)
 
-    def images(self, chance: random.Random, most: int) -> Tuple[List[Image], bool]:
-        """Return images of a power cut now, and whether they are all there are.
 
-        Torn and destroyed blocks are more than a choice of what is lost: they come on
-        top, and do not count for "all".
-        """
-        questions = self.questions()
-        is_all = len(questions) <= EXHAUSTIVE
-        choices = _all(questions) if is_all else _some(questions, chance, most)
-        found = [Image(_kind(questions, lost), lost) for lost in choices]
-        blocks = [item for item in questions if item[1] == "block"]
-        for block in chance.sample(blocks, min(len(blocks), max(1, most // 4))):
-            sectors = chance.randrange(1, BLOCK // SECTOR)
-            later = frozenset(item for item in questions if _is_later(item, block))
-            found.append(Image("a block written in part", later, block, sectors))
-            found.append(Image("a block destroyed", later, block, -1))
-        if len(found) > most:
-            found = found[:2] + chance.sample(found[2:], max(0, most - 2))
-            is_all = False
-        return found, is_all
+def images(
+    questions: List[Question], chance: random.Random, most: int
+) -> Tuple[List[Image], bool]:
+    """Return disks after a power cut, and whether they are all there may be.
+
+    Torn and destroyed blocks are more than a choice of what is lost: they come on top,
+    and do not count for "all".
+
+    Parameters
+    ----------
+    questions : list
+        What may be on the disk or not.
+    chance : random.Random
+        Chooses where there are too many; nothing lost and everything lost come first.
+    most : int
+        At most so many, and at least these two.
+    """
+    is_all = len(questions) <= EXHAUSTIVE
+    choices = _all(questions) if is_all else _some(questions, chance, most)
+    found = [Image(_kind(questions, lost), lost) for lost in choices]
+    if is_all:  # the last is the one in which everything is lost
+        found.insert(1, found.pop())
+    is_all = is_all and len(found) <= most
+    blocks = [item for item in questions if item[1] == "block"]
+    for block in chance.sample(blocks, min(len(blocks), max(1, most // 4))):
+        sectors = chance.randrange(1, BLOCK // SECTOR)
+        later = frozenset(item for item in questions if _is_later(item, block))
+        found.append(Image("a block written in part", later, block, sectors))
+        found.append(Image("a block destroyed", later, block, -1))
+    if len(found) > most:
+        found = found[:2] + chance.sample(found[2:], max(0, most - 2))
+    return found, is_all
 
 
 def digest(tree: Tree) -> bytes:
@@ -299,7 +312,7 @@ def _filled(
 
 def _noise(seed: int) -> bytes:
     """Return the content of a destroyed block."""
-    return bytes(random.Random(seed).getrandbits(8) for _ in range(BLOCK))
+    return hashlib.shake_128(b"%d" % seed).digest(BLOCK)
 
 
 def _kind(questions: List[Question], lost: FrozenSet[Question]) -> str:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from campaigns.power_cut_story import INTERVAL_S, PLAN, WORLD, service_of
+from campaigns.power_cut_story import WORLD, service_of
 from hardware_sim.session import simulate
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.frame import Frame, Slot
@@ -14,6 +14,8 @@ from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.movie.render import sweep_renders
+from openflexure_timelapse.plan import parse_plan
+from openflexure_timelapse.schedule import Grid, grid_of
 from openflexure_timelapse.store.catalogue import DELETED, list_runs
 from openflexure_timelapse.store.disk import RealDisk, is_temporary
 from openflexure_timelapse.store.recover import recover, repair, verify
@@ -21,7 +23,6 @@ from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["Judge", "Promises", "Verdict"]
 
-NS_PER_S = 1_000_000_000
 MANY = 10_000
 LIVE = ("run.db", "run.db-wal", "run.db-shm", "run.db-journal", "truth.jsonl")
 """Written in place: SQLite's own, and what the simulated world tells of itself."""
@@ -39,7 +40,7 @@ class Promises:
     files : set of str
         Movies that were told to be made.
     versions : dict
-        The SHA-256 of every whole content that a path had.
+        The SHA-256 of every whole content that a path had; empty when nobody knows.
     newest : dict
         The last of them.
     started, leaving, deleted : set of str
@@ -61,7 +62,7 @@ class Promises:
 
     def hear(self, lines: bytes) -> None:
         """Take what the program told."""
-        for line in lines.splitlines():
+        for line in filter(None, lines.splitlines()):
             told = json.loads(line)
             run = told.get("run", "")
             if "frame" in told:
@@ -76,6 +77,12 @@ class Promises:
                 self.deleted.add(told["deleted"])
             else:
                 self.preferences = told["preferences"]
+
+    def knows(self, file: str, path: Path) -> bool:
+        """Tell whether a file is one that stood whole under its name, or may be."""
+        if not self.versions or path.name in LIVE:
+            return True
+        return _sha256(path) in self.versions.get(file, ())
 
     def publish(self, path: str, content: bytes) -> None:
         """Take a content that stands whole under its name from now on."""
@@ -186,12 +193,17 @@ def _wrong_runs(data: Path, promises: Promises, way: str) -> Iterator[str]:
             yield f"{run} has not ended and nobody would go on with it"
         with RunStore.open_read(data / run) as store:
             frames, slots = store.frames(0, MANY), store.slots(0, MANY)
-        yield from _wrong_frames(run, frames, promises)
+            grid = grid_of(parse_plan(store.header["plan"]))
+        yield from _wrong_frames(run, frames, grid, promises)
         yield from _wrong_slots(run, slots, promises, way)
+        covered = [n for slot in slots for n in range(slot.first, slot.last + 1)]
+        wanted = len(covered) if grid.slots is None or way != "resume" else grid.slots
+        if covered != list(range(wanted)):
+            yield f"the slots with an outcome are {covered}"
 
 
 def _wrong_frames(
-    run: str, frames: Sequence[Frame], promises: Promises
+    run: str, frames: Sequence[Frame], grid: Grid, promises: Promises
 ) -> Iterator[str]:
     """Yield what is wrong with the frames that a run lists."""
     listed = {f"{run}/{frame.file}": frame.sha256 for frame in frames}
@@ -199,7 +211,7 @@ def _wrong_frames(
         if _run_of(file) == run and listed.get(file) != sha256:
             yield f"{file} is not listed as it was acknowledged"
     for frame in frames:
-        if frame.draft.due_ns != frame.draft.slot * INTERVAL_S * NS_PER_S:
+        if frame.draft.due_ns != grid.due_ns(frame.draft.slot):
             yield f"{frame.file} left the grid: it was due at {frame.draft.due_ns} ns"
 
 
@@ -212,10 +224,6 @@ def _wrong_slots(
         # An index that was destroyed takes them with it; the frames tell new ones.
         if lost[0] == run and way != "repair":
             yield f"the outcome {lost[1:]} is gone"
-    covered = [number for slot in slots for number in range(slot.first, slot.last + 1)]
-    wanted = PLAN["frames"] if way == "resume" else len(covered)
-    if covered != list(range(wanted)):
-        yield f"the slots with an outcome are {covered}"
 
 
 def _wrong_files(data: Path, promises: Promises, way: str) -> Iterator[str]:
@@ -225,10 +233,9 @@ def _wrong_files(data: Path, promises: Promises, way: str) -> Iterator[str]:
             yield f"the movie {file} is lost"
     for path in sorted(data.rglob("*")):
         file = str(path.relative_to(data))
-        is_whole_or_not = way == "open" and path.is_file() and path.name not in LIVE
         if is_temporary(path.name) or path.name.startswith(DELETED):
             yield f"{file} is left over"
-        elif is_whole_or_not and _sha256(path) not in promises.versions.get(file, ()):
+        elif way == "open" and path.is_file() and not promises.knows(file, path):
             yield f"{file} is not whole"
     if promises.preferences is not None:
         yield from _wrong_preferences(data, promises)

@@ -1,6 +1,6 @@
 """A recorded story: what a program did to a disk, and what it promised meanwhile."""
 
-import random
+import hashlib
 import sys
 from pathlib import Path
 from typing import Iterator
@@ -100,8 +100,7 @@ def lay_out(tree: Tree, folder: Path) -> None:
         if content is None:
             (folder / path).mkdir()
         elif path.endswith(SHARED):
-            noise = random.Random(path)
-            anything = bytes(noise.getrandbits(8) for _ in content)
+            anything = hashlib.shake_128(path.encode()).digest(len(content))
             (folder / path).write_bytes(anything)
         else:
             (folder / path).write_bytes(content)

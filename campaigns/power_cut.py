@@ -12,8 +12,10 @@ import shutil
 from pathlib import Path
 from typing import Collection, Dict, List, Optional, Set, Tuple
 
-from campaigns.crash_disk import Image, Tree, digest
+from campaigns.crash_device import missing
+from campaigns.crash_disk import Image, Tree, digest, images
 from campaigns.crash_judge import Judge, Promises, Verdict
+from campaigns.crash_mount import Mount
 from campaigns.crash_story import Story, lay_out
 from campaigns.findings import Cell, Findings, Table
 from campaigns.power_cut_story import PLAN
@@ -31,6 +33,8 @@ STORIES = {
 """A title, and the share of the disks."""
 RESUMED_OF = 40
 """One disk in so many is resumed to the end."""
+ON_DEVICE, AT_LEAST = 25, 1000
+"""One disk in so many is of ext4, when there are many."""
 SHOWN = 20
 UNIQUE = re.compile("[0-9a-f]{12}")
 State = Tuple[Tree, Promises]
@@ -92,22 +96,56 @@ class _Attack:
         end = self._tell("record", ({}, Promises()))
         middle = self._middle or end
         destroyed = (with_destroyed_index(end[0]), end[1])
-        for name, before in (("resume", middle), ("repair", destroyed), ("use", end)):
-            self._tell(name, copy.deepcopy(before))
+        begins = {"resume": middle, "repair": destroyed, "use": end}
+        for name in STORIES:
+            if name in begins:
+                self._tell(name, copy.deepcopy(begins[name]))
         kinds: List[Tuple[Cell, ...]] = [
             (kind, *tally.row()) for kind, tally in sorted(self._kinds.items())
         ]
         told = ("story", "calls", "cuts", "of them in every way")
+        tables = [
+            Table(("what the cut left", *Tally.COLUMNS), tuple(kinds)),
+            Table((*told, *Tally.COLUMNS), tuple(self._stories)),
+        ]
+        notes = self._mount(tables)
         return Findings(
-            tables=(
-                Table(("what the cut left", *Tally.COLUMNS), tuple(kinds)),
-                Table((*told, *Tally.COLUMNS), tuple(self._stories)),
-            ),
+            tables=tuple(tables),
+            notes=notes,
             broken=tuple(
                 f"{said} ({count} disks)."
                 for said, count in list(self._broken.items())[:SHOWN]
             ),
         )
+
+    def _mount(self, tables: List[Table]) -> Tuple[str, ...]:
+        """Cut the power below a real file system too; return what is to be said."""
+        most = self._trials // ON_DEVICE
+        lack = missing() if self._trials >= AT_LEAST else f"{AT_LEAST} trials"
+        if lack:
+            return (f"Without ext4 on a device: that needs {lack}.",)
+        work = self._work / "mount"
+        work.mkdir()
+        mount = Mount(work)
+        tallies: Dict[str, Tally] = {}
+        for kind, verdict, way in mount.cuts(
+            most, self._chance, self._judge, RESUMED_OF
+        ):
+            tallies.setdefault(kind, Tally()).count(verdict, way)
+            self._note("ext4", kind, verdict)
+        rows: List[Tuple[Cell, ...]] = [
+            (kind, *tally.row()) for kind, tally in sorted(tallies.items())
+        ]
+        columns = ("what the cut left below ext4", *Tally.COLUMNS)
+        tables.append(Table(columns, tuple(rows)))
+        calls = len(mount.calls)
+        return (f"ext4 sent {calls} writes and flushes to its device in the story.",)
+
+    def _note(self, story: str, kind: str, verdict: Verdict) -> None:
+        """Keep what fell."""
+        for said in verdict.broken:
+            sentence = UNIQUE.sub("*", f"{story}, {kind}: {said}")
+            self._broken[sentence] = self._broken.get(sentence, 0) + 1
 
     def _tell(self, name: str, before: State) -> State:
         """Record a story, cut the power after its calls, and return its end."""
@@ -122,9 +160,9 @@ class _Attack:
             self._keep_middle(story, number)
             if number not in chosen:
                 continue
-            images, is_all = story.disk.images(self._chance, max(most, 2))
+            found, is_all = images(story.disk.questions(), self._chance, max(most, 2))
             cuts, whole = cuts + 1, whole + is_all
-            for image in images:
+            for image in found:
                 tree = story.disk.tree(image)
                 promised = len(story.promises.frames), len(story.promises.slots)
                 key = (digest(tree), *promised)
@@ -159,9 +197,7 @@ class _Attack:
         shutil.rmtree(str(data))
         for counted in (tally, self._kinds.setdefault(image.kind, Tally())):
             counted.count(verdict, way)
-        for said in verdict.broken:
-            sentence = UNIQUE.sub("*", f"{story.name}, {image.kind}: {said}")
-            self._broken[sentence] = self._broken.get(sentence, 0) + 1
+        self._note(story.name, image.kind, verdict)
 
 
 def with_destroyed_index(tree: Tree) -> Tree:

@@ -24,12 +24,11 @@ from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.repair import repair
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["INTERVAL_S", "PLAN", "STORIES", "WORLD", "service_of"]
+__all__ = ["PLAN", "STORIES", "WORLD", "service_of"]
 
-INTERVAL_S = 20
 PLAN: Dict[str, Any] = {
     "name": "power",
-    "interval_s": INTERVAL_S,
+    "interval_s": 20,
     "frames": 4,
     "positions": [
         {"name": "left", "x": 0, "y": 0, "z": 0},
@@ -38,7 +37,7 @@ PLAN: Dict[str, Any] = {
     "camera_mode": "preview",
     "settle_s": 0.1,
     "keep_free_mb": 0,
-    "movie": {"format": "mp4"},
+    "movie": {"format": "mp4", "position": "left"},
 }
 WORLD = ("algae_growth", 7)
 """Scene and seed."""

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
-__all__ = ["AT_END", "STRACE", "Call", "record"]
+__all__ = ["AT_END", "STRACE", "Call", "Reader", "record"]
 
 STRACE = shutil.which("strace")
 AT_END = -1
@@ -123,14 +123,14 @@ def record(command: Sequence[str], places: Sequence[Path], log: Path) -> List[Ca
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace")[-2000:]
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {said}")
-    reader = _Reader([os.fsencode(str(place)) for place in places])
+    reader = Reader([os.fsencode(str(place)) for place in places])
     with log.open("rb") as stream:
         for line in stream:
             reader.read(line.rstrip(b"\n"))
     return reader.calls
 
 
-class _Reader:
+class Reader:
     """Turns the lines of strace into calls, in the order in which they ended."""
 
     def __init__(self, places: Sequence[bytes]) -> None:
