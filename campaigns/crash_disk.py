@@ -6,6 +6,7 @@ folder is flushed each change of a name in it has happened or not. A flush of a 
 says nothing of its name. Only the rename of a folder is whole, as it is everywhere.
 """
 
+import copy
 import hashlib
 import random
 from itertools import product
@@ -147,7 +148,7 @@ class CrashDisk:
 
     def __init__(self, root: Path) -> None:
         self._root = str(root)
-        self._count = 0
+        self._count = self._first = 0
         self.top = Folder()
         self._parent = Folder()
         self._parent.now["."] = self._parent.flushed["."] = self.top
@@ -155,6 +156,15 @@ class CrashDisk:
             node = Folder() if path.is_dir() else File(path.read_bytes())
             folder, name = self._place(str(path))
             folder.flushed[name] = folder.now[name] = node
+
+    def after_a_kill(self, root: Path) -> "CrashDisk":
+        """Return this disk for the next process, which sees its content at `root`.
+
+        What the killed process had not flushed is not flushed now.
+        """
+        other = copy.deepcopy(self)
+        other._root, other._first = str(root), self._count  # noqa: SLF001 - our own
+        return other
 
     def apply(self, call: Call) -> None:
         """Do what a call did."""
@@ -178,7 +188,7 @@ class CrashDisk:
             folder.change((number, "name", 0), name, None)
         elif call.verb == "flush":
             if node is not None:
-                node.flush(call.began)
+                node.flush(self._first + call.began)
         elif isinstance(node, File):
             if call.verb == "write":
                 node.write(number, call.offset, call.data)

@@ -1,5 +1,6 @@
 """A recorded story: what a program did to a disk, and what it promised meanwhile."""
 
+import copy
 import hashlib
 import sys
 from pathlib import Path
@@ -21,11 +22,13 @@ class Story:
     Parameters
     ----------
     name : str
-        Of `power_cut_story.STORIES`.
+        Its own.
+    verb : str
+        What is told, of `power_cut_story.STORIES`.
     work : Path
         An empty folder of its own.
-    before : Tree
-        What is on the disk when it begins.
+    before : CrashDisk
+        As an earlier process left it when it was killed.
     promises : Promises
         Made before it begins.
 
@@ -35,18 +38,21 @@ class Story:
         When what strace told does not lead to the folder as it is.
     """
 
-    def __init__(self, name: str, work: Path, before: Tree, promises: Promises) -> None:
+    def __init__(
+        self, name: str, verb: str, work: Path, before: CrashDisk, promises: Promises
+    ) -> None:
         self.name = name
         self.data, told = work / "data", work / "told"
-        lay_out(before, self.data)
         self._told = str(told)
-        self._before, self.promises = before, promises
-        self.disk = CrashDisk(self.data)
-        for path, content in before.items():
+        self.disk = before.after_a_kill(self.data)
+        self.promises = copy.deepcopy(promises)
+        tree = before.tree()
+        lay_out(tree, self.data)
+        for path, content in tree.items():
             if content is not None:
-                promises.publish(path, content)
+                self.promises.publish(path, content)
         module = (sys.executable, "-m", "campaigns.power_cut_story")
-        command = [*module, name, str(self.data), self._told]
+        command = [*module, verb, str(self.data), self._told]
         self.calls = record(command, (self.data, told), work / "log")
 
     def moments(self) -> Iterator[int]:

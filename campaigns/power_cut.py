@@ -10,34 +10,37 @@ import random
 import re
 import shutil
 from pathlib import Path
-from typing import Collection, Dict, List, Optional, Set, Tuple
+from typing import Collection, Dict, List, Set, Tuple
 
 from campaigns.crash_device import missing
-from campaigns.crash_disk import Image, Tree, digest, images
+from campaigns.crash_disk import CrashDisk, Image, Tree, digest, images
 from campaigns.crash_judge import Judge, Promises, Verdict
 from campaigns.crash_mount import Mount
 from campaigns.crash_story import Story, lay_out
 from campaigns.findings import Cell, Findings, Table
-from campaigns.power_cut_story import PLAN
+from openflexure_timelapse.store.layout import FRAMES, is_run_id
 
 __all__ = ["TRIALS", "attack"]
 
 TRIALS = 24_000
 """Disks at most, of all stories together."""
 STORIES = {
-    "record": ("a run from its start to its movies", 0.5),
-    "resume": ("going on after another power cut", 0.2),
-    "repair": ("repairing a destroyed index", 0.15),
-    "use": ("preferences, a preview, a GIF, deleting the run", 0.15),
+    "record": ("record", "a run from its start to its movies", 0.4),
+    "frame": ("resume", "killed when a frame had its name; going on", 0.15),
+    "run": ("resume", "killed when the run had its name; going on", 0.1),
+    "folder": ("resume", "killed when a position had its folder; going on", 0.1),
+    "end": ("resume", "killed when the end was written; going on", 0.05),
+    "repair": ("repair", "repairing a destroyed index", 0.1),
+    "use": ("use", "preferences, a preview, a GIF, deleting the run", 0.1),
 }
-"""A title, and the share of the disks."""
+"""What is told, a title, and the share of the disks."""
 RESUMED_OF = 40
 """One disk in so many is resumed to the end."""
 ON_DEVICE, AT_LEAST = 25, 1000
 """One disk in so many is of ext4, when there are many."""
 SHOWN = 20
 UNIQUE = re.compile("[0-9a-f]{12}")
-State = Tuple[Tree, Promises]
+State = Tuple[CrashDisk, Promises]
 
 
 class Tally:
@@ -89,17 +92,14 @@ class _Attack:
         self._kinds: Dict[str, Tally] = {}
         self._stories: List[Tuple[Cell, ...]] = []
         self._broken: Dict[str, int] = {}
-        self._middle: Optional[State] = None
+        self._states: Dict[str, State] = {}
 
     def run(self) -> Findings:
         """Cut the power in every story; all but the first go on from the first."""
-        end = self._tell("record", ({}, Promises()))
-        middle = self._middle or end
-        destroyed = (with_destroyed_index(end[0]), end[1])
-        begins = {"resume": middle, "repair": destroyed, "use": end}
+        self._tell("record", CrashDisk(self._work / "nothing"), Promises())
         for name in STORIES:
-            if name in begins:
-                self._tell(name, copy.deepcopy(begins[name]))
+            if name in self._states:
+                self._tell(name, *self._states[name])
         kinds: List[Tuple[Cell, ...]] = [
             (kind, *tally.row()) for kind, tally in sorted(self._kinds.items())
         ]
@@ -147,17 +147,19 @@ class _Attack:
             sentence = UNIQUE.sub("*", f"{story}, {kind}: {said}")
             self._broken[sentence] = self._broken.get(sentence, 0) + 1
 
-    def _tell(self, name: str, before: State) -> State:
-        """Record a story, cut the power after its calls, and return its end."""
-        story = Story(name, self._work / name, *before)
-        title, share = STORIES[name]
+    def _tell(self, name: str, before: CrashDisk, promises: Promises) -> None:
+        """Record a story and cut the power after its calls."""
+        verb, title, share = STORIES[name]
+        story = Story(name, verb, self._work / name, before, promises)
+        begins = _begins(story) if name == "record" else {}
         most = int(self._trials * share) // len(story.calls)
         tally = Tally()
         seen: Set[Tuple[bytes, int, int]] = set()
         cuts = whole = 0
         chosen = self._chosen(len(story.calls), int(self._trials * share))
         for number in story.moments():
-            self._keep_middle(story, number)
+            for later in begins.get(number, ()):
+                self._states[later] = copy.deepcopy((story.disk, story.promises))
             if number not in chosen:
                 continue
             found, is_all = images(story.disk.questions(), self._chance, max(most, 2))
@@ -170,20 +172,17 @@ class _Attack:
                     seen.add(key)
                     self._try(story, image, tree, tally)
         self._stories.append((title, len(story.calls), cuts, whole, *tally.row()))
-        return story.disk.tree(), story.promises
+        if name == "record":
+            self._states["use"] = story.disk, story.promises
+            destroyed = self._work / "destroyed"
+            lay_out(with_destroyed_index(story.disk.tree()), destroyed)
+            self._states["repair"] = CrashDisk(destroyed), story.promises
 
     def _chosen(self, calls: int, disks: int) -> Collection[int]:
         """Return after which calls the power goes: all, or as many as may be."""
         if disks >= 2 * calls:
             return range(calls)
         return set(self._chance.sample(range(calls), max(1, disks // 2)))
-
-    def _keep_middle(self, story: Story, number: int) -> None:
-        """Keep the disk of a moment at which a frame has its name and no row yet."""
-        call, half = story.calls[number], PLAN["frames"] * len(PLAN["positions"]) // 2
-        is_named = call.verb == "rename" and call.target.endswith(".jpeg")
-        if self._middle is None and is_named and len(story.promises.frames) > half:
-            self._middle = story.disk.tree(), copy.deepcopy(story.promises)
 
     def _try(self, story: Story, image: Image, tree: Tree, tally: Tally) -> None:
         """Lay one disk out, start the program on it, and look."""
@@ -198,6 +197,37 @@ class _Attack:
         for counted in (tally, self._kinds.setdefault(image.kind, Tally())):
             counted.count(verdict, way)
         self._note(story.name, image.kind, verdict)
+
+
+def _begins(story: Story) -> Dict[int, List[str]]:
+    """Return after which calls a process is killed, and for which stories.
+
+    Each time something is done and not flushed, on which the next process builds.
+    """
+    calls = list(enumerate(story.calls))
+    runs = [n for n, call in calls if call.verb == "rename" and _is_run(call.target)]
+    named = [n for n, call in calls if call.target.endswith(".jpeg")]
+    folders = [n for n, call in calls if call.verb == "folder" and _is_place(call.path)]
+    flushes = [n for n, call in calls if call.verb == "flush" and "db-wal" in call.path]
+    found: Dict[int, List[str]] = {}
+    for name, number in (
+        ("run", runs[0]),
+        ("folder", folders[-1]),
+        ("frame", named[len(named) // 2]),
+        ("end", flushes[-1] - 1),
+    ):
+        found.setdefault(number, []).append(name)
+    return found
+
+
+def _is_run(path: str) -> bool:
+    """Tell whether a path is the folder of a run."""
+    return is_run_id(Path(path).name) and Path(path).parent.name == "data"
+
+
+def _is_place(path: str) -> bool:
+    """Tell whether a path is the folder of a position's frames."""
+    return Path(path).parent.name == FRAMES
 
 
 def with_destroyed_index(tree: Tree) -> Tree:
