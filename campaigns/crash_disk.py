@@ -15,12 +15,27 @@ from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple,
 
 from campaigns.system_calls import AT_END, Call
 
-__all__ = ["BLOCK", "CrashDisk", "File", "Folder", "Image", "Tree", "digest", "images"]
+__all__ = [
+    "BLOCK",
+    "DESTROYED",
+    "CrashDisk",
+    "File",
+    "Folder",
+    "Image",
+    "Tree",
+    "digest",
+    "images",
+]
 
 BLOCK = 4096
 SECTOR = 512
+WHATEVER = ("-shm", "truth.jsonl")
+"""No question is asked of these: memory that SQLite's connections share, which is on no
+disk, and what the simulated world tells of itself."""
 EXHAUSTIVE = 6
 """Up to so many open questions every combination of answers is tried."""
+
+DESTROYED = "a block destroyed"
 
 Question = Tuple[int, str, int]
 """What may be on the disk or not: the number of a call, ``name``, ``block`` or
@@ -190,10 +205,16 @@ class CrashDisk:
             if node is not None:
                 node.flush(self._first + call.began)
         elif isinstance(node, File):
-            if call.verb == "write":
-                node.write(number, call.offset, call.data)
-            else:
-                node.cut(number, call.offset)
+            self._fill(node, call)
+            if name.endswith(WHATEVER):
+                node.flush(self._count)
+
+    def _fill(self, file: File, call: Call) -> None:
+        """Change the content of a file."""
+        if call.verb == "write":
+            file.write(self._count - 1, call.offset, call.data)
+        else:
+            file.cut(self._count - 1, call.offset)
 
     def _place(self, path: str) -> Tuple[Folder, str]:
         """Return the folder of a path, and the last name."""
@@ -269,7 +290,7 @@ def images(
         sectors = chance.randrange(1, BLOCK // SECTOR)
         later = frozenset(item for item in questions if _is_later(item, block))
         found.append(Image("a block written in part", later, block, sectors))
-        found.append(Image("a block destroyed", later, block, -1))
+        found.append(Image(DESTROYED, later, block, -1))
     if len(found) > most:
         found = found[:2] + chance.sample(found[2:], max(0, most - 2))
     return found, is_all
