@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Se
 
 from campaigns.power_cut_story import WORLD, service_of
 from hardware_sim.session import simulate
-from openflexure_timelapse.errors import TimelapseError
+from openflexure_timelapse.errors import RenderError, TimelapseError
 from openflexure_timelapse.frame import Frame, Slot
 from openflexure_timelapse.hosts.preferences import PREFERENCES_FILE, PreferenceFile
 from openflexure_timelapse.hosts.service import Service
@@ -163,7 +163,9 @@ class Judge:
             service.resume_interrupted()
             service.wait()
             for job in service.jobs()["jobs"]:
-                service.movies.wait(job["job"])
+                ended = service.movies.wait(job["job"])
+                if ended["state"] != "done":
+                    raise RenderError(f"{ended['file']}: {ended['message']}")
         else:
             service = Service(data, self._microscope, self._clock, RealDisk())
         service.close()

@@ -22,7 +22,7 @@ from openflexure_timelapse.store.layout import FRAMES, is_run_id
 
 __all__ = ["TRIALS", "attack"]
 
-TRIALS = 6000
+TRIALS = 12_000
 """Disks at most, of all stories together."""
 STORIES = {
     "record": ("record", "a run from its start to its movies", 0.4),

@@ -8,11 +8,11 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from openflexure_timelapse.errors import RunActiveError
+from openflexure_timelapse.errors import RunActiveError, StorageError
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.catalogue import finish_deletes
-from openflexure_timelapse.store.disk import is_temporary, storage_error
+from openflexure_timelapse.store.disk import is_temporary
 from openflexure_timelapse.store.lock import DataLock
 
 __all__ = ["sweep"]
@@ -21,8 +21,8 @@ __all__ = ["sweep"]
 def sweep(data_folder: Path) -> None:
     """Remove unfinished deletes, runs, movies, previews and small files.
 
-    While another program records there, only unfinished deletes are removed: the rest
-    may be its own.
+    While another program records there, or where that cannot be known, only unfinished
+    deletes are removed: the rest may be its own.
 
     Parameters
     ----------
@@ -32,22 +32,21 @@ def sweep(data_folder: Path) -> None:
     Raises
     ------
     StorageError
-        When something can be neither read nor removed.
+        When an unfinished delete cannot be finished. Everything else that cannot be
+        removed, on a read-only card for example, waits for a later start.
     """
     finish_deletes(data_folder)
     with contextlib.ExitStack() as held:
         try:
             held.callback(DataLock(data_folder).release)
-        except RunActiveError:
+        except (RunActiveError, StorageError):
             return
-        try:
+        with contextlib.suppress(OSError):
             _remove_temporaries(data_folder)
             for folder in data_folder.iterdir():
                 if layout.is_run_id(folder.name):
                     sweep_renders(folder)
                     _remove_temporaries(folder / layout.PREVIEWS)
-        except OSError as exc:
-            raise storage_error(exc, "clean up", data_folder) from exc
 
 
 def _remove_temporaries(folder: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from cases.stored import RUN_ID, finished_run
+from cases.stored import RUN_ID, finished_run, make_read_only, small_disk
 
 from hardware_sim import VirtualClock, build
 from openflexure_timelapse.hosts.leftovers import sweep
@@ -63,3 +63,13 @@ def test_what_another_program_is_making_stays(data: Path) -> None:
     lock.release()
     sweep(data)
     assert left(data) == []
+
+
+def test_a_read_only_card_can_still_be_looked_at(tmp_path: Path) -> None:
+    """What cannot be removed now stays for a later start, and nobody fails over it."""
+    with small_disk(tmp_path / "card") as card:
+        finished_run(card, 1)
+        (card / f".preferences.json.{PART}").write_bytes(b"half")
+        make_read_only(card)
+        sweep(card)
+        assert (card / f".preferences.json.{PART}").exists()
