@@ -26,7 +26,6 @@ __all__ = ["Library", "checked_limit", "frame_json"]
 LARGEST_PAGE = 1000
 PREVIEW_WIDTHS = (160, 320, 640, 1280)
 PREVIEW_QUALITY = 80
-PREVIEWS = "previews"
 MOVIE_SUFFIXES = (".mp4", ".gif")
 
 
@@ -197,7 +196,7 @@ class Library:
         fitting = [size for size in PREVIEW_WIDTHS if width and size >= width]
         if not fitting or fitting[0] >= frame.draft.width:
             return original
-        preview = folder / PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
+        preview = folder / layout.PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
         if not preview.is_file():
             try:
                 self._make_preview(original, preview, fitting[0])

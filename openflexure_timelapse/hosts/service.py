@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.hosts.admission import admit, estimate_now
 from openflexure_timelapse.hosts.jobs import JobQueue
+from openflexure_timelapse.hosts.leftovers import sweep
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.mover import Mover
 from openflexure_timelapse.hosts.overview import RunOverview
@@ -23,7 +24,6 @@ from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
 from openflexure_timelapse.recipe import parse_recipe
 from openflexure_timelapse.run_state import EndReason, RunStatus
 from openflexure_timelapse.status import local_time
-from openflexure_timelapse.store import catalogue
 
 __all__ = ["Service"]
 
@@ -62,7 +62,7 @@ class Service:
         self._clock = clock
         self._disk = disk
         disk.make_folder(str(data_folder))
-        catalogue.finish_deletes(data_folder)
+        sweep(data_folder)
         self.library = Library(data_folder, clock, disk)
         self.queue = JobQueue(self.library)
         self.preferences = PreferenceFile(data_folder, disk)

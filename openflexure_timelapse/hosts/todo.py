@@ -27,15 +27,11 @@ def runs_to_do(data_folder: Path) -> List[str]:
     StorageError
         When the list is there and cannot be read.
     """
-    return [
-        name
-        for name in dict.fromkeys(_listed(data_folder))
-        if layout.is_run_id(name) and (data_folder / name).is_dir()
-    ]
+    return [name for name in _listed(data_folder) if (data_folder / name).is_dir()]
 
 
 def _listed(data_folder: Path) -> List[str]:
-    """Return whatever is on the list."""
+    """Return all ids on the list, oldest first."""
     file = data_folder / TODO_FILE
     try:
         return file.read_text(encoding="utf-8", errors="replace").split()
@@ -44,6 +40,7 @@ def _listed(data_folder: Path) -> List[str]:
     except OSError as exc:
         told = f"{file} cannot be read ({exc.strerror}); check the data folder."
         raise StorageError(told) from exc
+    return [name for name in dict.fromkeys(names) if layout.is_run_id(name)]
 
 
 def interrupted_run(data_folder: Path) -> Optional[str]:
@@ -84,7 +81,7 @@ class TodoList:
         self._disk = disk
 
     def add(self, run_id: str) -> None:
-        """Put a run on the list.
+        """Put a run on the list, also one that has no folder yet.
 
         Raises
         ------

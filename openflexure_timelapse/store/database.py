@@ -104,7 +104,11 @@ def connect_writer(path: Path, *, create: bool = False) -> sqlite3.Connection:
     sqlite3.Error
         Untranslated; use inside `translated`.
     """
-    connection = _connect(path, "mode=rwc" if create else "mode=rw")
+    # A card that loses power while it writes a block can destroy all of it. So SQLite
+    # is told (psow=0) to begin each change in a block of its own, where no earlier row
+    # lies; that costs a page more for each.
+    mode = "rwc" if create else "rw"
+    connection = _connect(path, f"mode={mode}&psow=0")
     try:
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute("PRAGMA synchronous=FULL")

@@ -28,6 +28,7 @@ __all__ = [
     "is_temporary",
     "rename_durably",
     "storage_error",
+    "sync_file",
     "sync_folder",
     "temporary_name",
 ]
@@ -91,6 +92,21 @@ def sync_folder(path: PathLike) -> None:
         Untranslated: the caller knows what was being done.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: PathLike) -> None:
+    """Flush a file that somebody else wrote to the device.
+
+    Raises
+    ------
+    OSError
+        Untranslated, as in `sync_folder`.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -184,15 +200,16 @@ class RealDisk:
             raise storage_error(exc, "create the folder", folder) from exc
 
     def remove(self, path: str) -> None:
-        """Remove a file; a missing one is fine.
+        """Remove a file durably; a missing one is fine.
 
         Raises
         ------
         StorageError
-            When it is there and stays.
+            When it is there and stays, or may come back.
         """
         try:
             Path(path).unlink()
+            sync_folder(Path(path).parent)
         except FileNotFoundError:
             return
         except OSError as exc:

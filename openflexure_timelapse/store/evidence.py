@@ -1,7 +1,7 @@
 """What the files of a run say, whatever the index says: used by every check.
 
 A file is judged by its own content and, where the index has its SHA-256, by that. Only
-reading happens here, but for `remove_temporaries`.
+reading happens here, but for `remove_temporaries` and `flush_names`.
 """
 
 import hashlib
@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Iterator, List, NamedTuple, Optional, Union
 
 from openflexure_timelapse.errors import NotFoundError
-from openflexure_timelapse.store.disk import is_temporary, storage_error
+from openflexure_timelapse.store.disk import (
+    is_temporary,
+    storage_error,
+    sync_file,
+    sync_folder,
+)
 from openflexure_timelapse.store.exif import (
     FrameRecord,
     is_whole_jpeg,
@@ -28,6 +33,7 @@ from openflexure_timelapse.store.layout import (
 __all__ = [
     "Evidence",
     "Verdict",
+    "flush_names",
     "judge_listed",
     "judge_unlisted",
     "remove_temporaries",
@@ -89,6 +95,32 @@ def run_place(folder: Union[str, Path]) -> Path:
         told = f"{INDEX_FILE} and {FRAMES}/; give the folder of one run."
         raise NotFoundError(message + told)
     return place
+
+
+def flush_names(folder: Path) -> None:
+    """Flush what a killed process did to names in a run, and the rows that it wrote.
+
+    All of it is seen by the next process, and a power cut may still take it back, with
+    everything that was built on it meanwhile.
+
+    Raises
+    ------
+    StorageError
+        When the device does not take it.
+    """
+    try:
+        frames = folder / FRAMES
+        places = [item for item in frames.glob("*") if item.is_dir()]
+        for place in (folder.parent, folder, frames, *places):
+            if place.is_dir():
+                sync_folder(place)
+        # Not the index itself: SQLite flushes that before it drops a row from the WAL,
+        # and its locks on it would end with any other descriptor of this process.
+        wal = folder / f"{INDEX_FILE}-wal"
+        if wal.is_file():
+            sync_file(wal)
+    except OSError as exc:
+        raise storage_error(exc, "flush", folder) from exc
 
 
 def stored_files(folder: Path) -> Iterator[str]:

@@ -5,7 +5,7 @@
     <data>/<run id>/run.json                      what was asked, and on what
                     run.db                        the index (SQLite)
                     frames/<position>/<slot>[_z<plane>].jpeg
-                    movies/   frames.csv
+                    movies/   previews/   frames.csv
 
 A run id is a plain name (letters, digits, ``_``, ``-``), so that it can be a folder,
 a part of a URL and an argument of a command without quoting. Ids sort by local start
@@ -25,6 +25,7 @@ __all__ = [
     "HEADER_FILE",
     "INDEX_FILE",
     "MOVIES",
+    "PREVIEWS",
     "REPAIRED_INDEX_FILE",
     "FrameName",
     "check_run_id",
@@ -41,6 +42,7 @@ REPAIRED_INDEX_FILE = "run.db.new"
 CSV_FILE = "frames.csv"
 FRAMES = "frames"
 MOVIES = "movies"
+PREVIEWS = "previews"
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}\Z")
 FRAME_FILE = re.compile(

@@ -1,8 +1,8 @@
 """The three ways back: `recover` before a resume, `verify`, and `repair`.
 
-`recover` is quick and mends what a power cut leaves: temporary files, and a frame that
-got its name but not its row. `verify` reads every byte and changes nothing. `repair`
-rebuilds the index from the frames.
+`recover` is quick and mends what a kill or a power cut leaves: names that are not
+flushed, temporary files, and a frame that got its name but not its row. `verify` reads
+every byte and changes nothing. `repair` rebuilds the index from the frames.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,6 +12,7 @@ from openflexure_timelapse.frame import Event
 from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.evidence import (
     Evidence,
+    flush_names,
     judge_unlisted,
     remove_temporaries,
     stored_files,
@@ -63,6 +64,7 @@ def recover(store: RunStore) -> RecoverReport:
     StorageError
         When it cannot be mended; nothing acknowledged is touched.
     """
+    flush_names(store.folder)
     removed = _remove_temporaries(store)
     adopted = _adopt_orphans(store)
     return RecoverReport(tuple(removed), tuple(adopted))

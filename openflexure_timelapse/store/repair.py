@@ -18,6 +18,7 @@ from openflexure_timelapse.store.disk import (
 )
 from openflexure_timelapse.store.evidence import (
     Verdict,
+    flush_names,
     judge_unlisted,
     remove_temporaries,
     run_place,
@@ -139,6 +140,7 @@ def repair(folder: Union[str, Path]) -> RepairReport:
     place = run_place(folder)
     lock = RunLock(place)
     try:
+        flush_names(place)
         finished = _swap(place)
         removed = remove_temporaries(place)
         with contextlib.closing(Salvage(place / INDEX_FILE)) as old:

@@ -63,6 +63,22 @@ def test_bytes_are_flushed_before_the_name_and_the_name_after(
     assert (last, named_at_last) == (tmp_path.name, True)
 
 
+def test_a_name_that_is_removed_is_flushed(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that was removed is not back after a power cut."""
+    disk.write(str(tmp_path / "a"), b"x")
+    seen: List[Tuple[str, bool]] = []
+
+    def watched(descriptor: int) -> None:
+        place = os.readlink(f"/proc/self/fd/{descriptor}")
+        seen.append((place, (tmp_path / "a").exists()))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    disk.remove(str(tmp_path / "a"))
+    assert seen == [(str(tmp_path), False)]
+
+
 @pytest.mark.parametrize("place", ["missing/a", "file/a"])
 def test_write_to_a_bad_place_is_one_sentence(
     disk: Disk, tmp_path: Path, place: str

@@ -427,6 +427,29 @@ def after(first: Service, tmp_path: Path) -> Service:
     return Service(tmp_path, build(3, "algae_growth", clock), clock, RealDisk())
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_is_on_the_list_before_it_is_there(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: Any
+) -> None:
+    """Cut off between the two, the run would be there and nobody would end it."""
+    create, lists = RunStore.create, []
+
+    def watched(data: Path, run_id: str, *rest: Any) -> RunStore:
+        lists.append((tmp_path / TODO_FILE).read_text("utf-8").split() == [run_id])
+        if fails:
+            raise DiskFullError("No space is left; free some space.")
+        return create(data, run_id, *rest)
+
+    monkeypatch.setattr(RunStore, "create", watched)
+    if fails:
+        with pytest.raises(DiskFullError):
+            service.start(PLAN)
+    else:
+        record(service)
+    assert lists == [True]
+    assert not (tmp_path / TODO_FILE).exists()
+
+
 def test_an_interrupted_run_is_resumed_once(tmp_path: Path) -> None:
     """The list on disk leads the next process to the run, and ends with it."""
     first, run_id = left(tmp_path)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -567,6 +568,32 @@ def test_verify_tells_its_progress(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------ recover
+
+
+@pytest.mark.parametrize("way", ["recover", "repair"])
+def test_what_a_killed_process_did_is_flushed_before_it_is_built_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Names and rows that a power cut could still take back are made to stay first."""
+    folder = finished_run(tmp_path, 2)
+    (folder / "run.db-wal").touch()
+    seen: List[str] = []
+    flush = os.fsync
+
+    def watched(descriptor: int) -> None:
+        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        seen.append(str(place.relative_to(tmp_path)))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    if way == "recover":
+        with RunStore.open(folder, RealDisk()) as store:
+            recover(store)
+    else:
+        repair(folder)
+    frames = f"{RUN_ID}/frames"
+    assert seen[:4] == [".", RUN_ID, frames, f"{frames}/here"]
+    assert seen[4] == f"{RUN_ID}/run.db-wal"
 
 
 def test_recover_cleans_and_adopts(tmp_path: Path) -> None:

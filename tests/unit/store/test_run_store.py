@@ -1,6 +1,7 @@
 """One run on disk: what goes in comes out, once, and is never written over."""
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
@@ -246,6 +247,22 @@ def test_totals_follow_every_change(store: RunStore) -> None:
         "skipped": 5,
         "failed": 1,
     }
+
+
+def test_a_block_that_is_destroyed_takes_no_earlier_row(tmp_path: Path) -> None:
+    """Each change begins in a block of its own; the one before does not share it."""
+    with new_run(tmp_path) as store:
+        wal = store.folder / "run.db-wal"
+        for slot in range(5):
+            store.add_slot(captured(slot))
+            size = wal.stat().st_size
+            copy = tmp_path / f"copy{slot}"
+            shutil.copytree(str(store.folder), str(copy))
+            block = size // 4096 * 4096
+            content = (copy / "run.db-wal").read_bytes()
+            (copy / "run.db-wal").write_bytes(content[:block] + b"\x93" * 4096)
+            with RunStore.open_read(copy) as reader:
+                assert reader.totals().next_slot == slot + 1
 
 
 def test_a_joint_record_is_all_or_nothing(store: RunStore) -> None:
