@@ -24,7 +24,7 @@ from openflexure_timelapse.hosts.todo import TodoList, interrupted_run, runs_to_
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.ports import Clock, Disk, Lane, Microscope, Observer
-from openflexure_timelapse.run_state import Phase, RunStatus
+from openflexure_timelapse.run_state import Phase, RunEvent, RunStatus
 from openflexure_timelapse.store import catalogue
 from openflexure_timelapse.store.lock import DataLock
 from openflexure_timelapse.store.recover import recover
@@ -70,7 +70,7 @@ class Recorder:
         self._microscope = microscope
         self._clock = clock
         self._disk = disk
-        self._observers = observers
+        self._observers = (*observers, self)
         self._finish = finish
         self._todo = TodoList(data_folder, disk)
         self._lock = threading.RLock()
@@ -336,6 +336,14 @@ class Recorder:
             engine.leave()
             thread.join()
 
+    def notice(self, kind: str, details: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Let go of the folder of a disk that fails, so that it can be unmounted.
+
+        The run on the list of those to do keeps others from starting one there.
+        """
+        if kind == RunEvent.DISK_ERROR.value:
+            self.close()
+
     def close(self) -> None:
         """Let other programs record into the data folder."""
         with self._lock:
@@ -352,7 +360,8 @@ class Recorder:
         if self.is_recording:
             told = f"The run {self._run_id} is active; "
             raise RunActiveError(told + "stop it first, or wait until it has ended.")
-        if self._data_lock is None:
+        if self._data_lock is None or not self._data_lock.holds(self._data_folder):
+            self.close()  # of a disk that is not there any more
             self._data_lock = DataLock(self._data_folder)
 
     def _active(self, verb: str) -> Engine:
