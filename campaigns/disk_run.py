@@ -25,7 +25,8 @@ __all__ = ["INTERVAL_S", "AmbushDisk", "DiskRun", "Story", "audit"]
 NS_PER_S = 1_000_000_000
 START_WALL_NS = 1_795_420_800 * NS_PER_S
 INTERVAL_S = 30
-LONGEST_S = 24 * 3600
+MOST_SLOTS = 1000
+PATIENCE_S = 900
 PLAN: Dict[str, Any] = {
     "name": "disk",
     "interval_s": INTERVAL_S,
@@ -194,7 +195,8 @@ class DiskRun:
 
     def run(self) -> None:
         """Run to the end, or until it should long have come."""
-        self.at(LONGEST_S, self.engine.leave)
+        slots = self.plan.frames or MOST_SLOTS
+        self.at(slots * INTERVAL_S + PATIENCE_S, self.engine.leave)
         try:
             self.engine.run()
         finally:
@@ -232,12 +234,7 @@ def audit(run: DiskRun, back_s: Optional[float] = None) -> Story:
         return story
     if not report.ok:
         story.broken += [f"verify: {line}" for line in report.lines()]
-    for file, sha256 in story.acknowledged.items():
-        path = folder / file
-        if file not in frames or not path.is_file():
-            story.lost += 1
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            story.altered += 1
+    _check_files(story, folder, frames)
     reasons: Dict[int, str] = {}
     for slot in slots:
         for number in range(slot.first, slot.last + 1):
@@ -254,6 +251,16 @@ def audit(run: DiskRun, back_s: Optional[float] = None) -> Story:
         told = f"{story.lost} frames lost, {story.altered} altered, "
         story.broken.append(told + f"{story.without_outcome} slots without outcome")
     return story
+
+
+def _check_files(story: Story, folder: Path, frames: Mapping[str, Frame]) -> None:
+    """Count the acknowledged frames that are gone or changed."""
+    for file, sha256 in story.acknowledged.items():
+        path = folder / file
+        if file not in frames or not path.is_file():
+            story.lost += 1
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            story.altered += 1
 
 
 def _check_grid(story: Story, frames: Sequence[Frame]) -> None:

@@ -3,14 +3,14 @@
 import os
 import random
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 from campaigns import disk_forecast, disk_verbs
 from campaigns.disk_run import INTERVAL_S, DiskRun, Story, any_size, audit
 from campaigns.findings import Cell, Findings, Table
-from campaigns.small_disk import CannotMountError, SmallDisk, small_disk
+from campaigns.small_disk import CannotMountError, small_disk
 
 __all__ = ["ATTACKS", "TRIALS", "Attack", "attack", "one_trial"]
 
@@ -79,6 +79,16 @@ def _use_up_names(run: DiskRun, chance: random.Random) -> None:
     run.disk.use_up_names()
 
 
+def _set_quota(run: DiskRun, chance: random.Random) -> None:
+    """Let the quota end at once, or soon."""
+    run.disk.limit(chance.choice([0, 30_000, 200_000]))
+
+
+def _lift_quota(run: DiskRun) -> None:
+    """Take it away."""
+    run.disk.limit(None)
+
+
 def _fail(run: DiskRun, chance: random.Random) -> None:
     """Let writes fail."""
     del chance
@@ -106,7 +116,9 @@ def _mount_again(run: DiskRun) -> None:
 
 
 def _pull(run: DiskRun, chance: random.Random) -> None:
-    """Take it out, with or without having unmounted it."""
+    """Take it out, with or without having unmounted it, all or not all on it."""
+    if chance.random() < 0.5:  # noqa: PLR2004 (a coin)
+        os.sync()
     run.disk.pull(dead=chance.random() < 0.5)  # noqa: PLR2004 (a coin)
 
 
@@ -134,6 +146,14 @@ ATTACKS: Dict[str, Attack] = {
         _clear,
         "disk_full",
         options=("-N", "400"),
+    ),
+    "quota": Attack(
+        "a quota ends (btrfs)",
+        _set_quota,
+        _lift_quota,
+        "disk_full",
+        kind="btrfs",
+        kilobytes=130_000,
     ),
     "io_error": Attack(
         "the device reports errors",
@@ -261,7 +281,7 @@ def attack(trials: int, seed: int, work: Path) -> Findings:
     for name, kind in ATTACKS.items():
         stories: List[Story] = []
         for trial in range(trials):
-            chance = random.Random(f"{seed}-{name}-{trial}")  # noqa: S311 (repeatable)
+            chance = random.Random(f"{seed}-{name}-{trial}")
             try:
                 story = one_trial(kind, chance, work / f"{name}-{trial}")
             except CannotMountError as exc:

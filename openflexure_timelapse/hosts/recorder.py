@@ -27,6 +27,7 @@ from openflexure_timelapse.ports import Clock, Disk, Lane, Microscope, Observer
 from openflexure_timelapse.run_state import Phase, RunEvent, RunStatus
 from openflexure_timelapse.store import catalogue
 from openflexure_timelapse.store.lock import DataLock
+from openflexure_timelapse.store.mounted import Mounted
 from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -80,6 +81,7 @@ class Recorder:
         self._run_id = ""
         self._thread: Optional[threading.Thread] = None
         self._look_hung = False
+        self._disk_of_data = Mounted(data_folder)
 
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any.
@@ -126,13 +128,15 @@ class Recorder:
             When not even the first slot fits.
         """
         checked = admit(plan, self._microscope, self._clock)
-        found = estimate_now(checked, self._microscope, self._clock, self._free_bytes())
+        free_bytes = self._disk.free_bytes(str(self._data_folder))
+        found = estimate_now(checked, self._microscope, self._clock, free_bytes)
         if found.slots_that_fit < 1:
             free_mb = found.free_bytes / 1e6
             told = f"There are {free_mb:.0f} MB free and the plan leaves "
             told += f"{checked.keep_free_mb} MB free; delete something, or lower "
             raise DiskFullError(told + "keep_free_mb.")
         with self._lock, contextlib.ExitStack() as undo:
+            self._disk_of_data.check()
             self._take_folder()
             waiting = interrupted_run(self._data_folder)
             if waiting is not None:
@@ -350,10 +354,6 @@ class Recorder:
             if self._data_lock is not None:
                 self._data_lock.release()
             self._data_lock = None
-
-    def _free_bytes(self) -> int:
-        """Return the space for runs."""
-        return self._disk.free_bytes(str(self._data_folder))
 
     def _take_folder(self) -> None:
         """Make sure that nobody else records, in this process or in another."""
