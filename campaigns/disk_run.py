@@ -146,15 +146,22 @@ class DiskRun:
         Mounted.
     size_of : callable
         Bytes of the n-th picture.
+    diary : Path or None
+        Where acknowledged frames are written down, one a line.
     **plan
         Changes to the plan.
     """
 
     def __init__(
-        self, disk: SmallDisk, size_of: Callable[[int], int], **plan: Any
+        self,
+        disk: SmallDisk,
+        size_of: Callable[[int], int],
+        diary: Optional[Path] = None,
+        **plan: Any,
     ) -> None:
         self.disk = disk
         self.story = Story()
+        self._diary = diary
         self.clock = VirtualClock(START_WALL_NS, "boot-1")
         self.plan = parse_plan({**PLAN, **plan})
         self.port = AmbushDisk()
@@ -206,6 +213,9 @@ class DiskRun:
         """Store a frame and keep in mind that it was acknowledged."""
         frame = self._acknowledge(jpeg, draft, state)
         self.story.acknowledged[frame.file] = frame.sha256
+        if self._diary is not None:
+            with self._diary.open("a") as stream:
+                stream.write(f"{frame.file} {frame.sha256}\n")
         frames, function = self._last
         if len(self.story.acknowledged) == frames:
             function()

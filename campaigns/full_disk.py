@@ -3,22 +3,18 @@
 import os
 import random
 import statistics
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from campaigns import disk_forecast, disk_verbs
-from campaigns.disk_run import INTERVAL_S, DiskRun, Story, any_size, audit
+from campaigns import disk_forecast, disk_quota, disk_verbs
+from campaigns.disk_run import DiskRun, Story
+from campaigns.disk_strike import AT_END, IN_FRAME, INTERVAL, Attack, one_trial
 from campaigns.findings import Cell, Findings, Table
-from campaigns.small_disk import CannotMountError, small_disk
+from campaigns.small_disk import CannotMountError
 
-__all__ = ["ATTACKS", "TRIALS", "Attack", "attack", "one_trial"]
+__all__ = ["ATTACKS", "TRIALS", "attack"]
 
 TRIALS = 12
-SLOTS = 16
-IN_FRAME = ("before", "within", "after")
-INTERVAL = "interval"
-AT_END = ("last frame", "frames.csv")
 COLUMNS = (
     "attack",
     "trials",
@@ -29,38 +25,6 @@ COLUMNS = (
     "told within a slot",
     "goes on after, slots (median, worst)",
 )
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One thing that happens to a disk, and is taken back.
-
-    Attributes
-    ----------
-    title : str
-        For the table.
-    strike, mend : callable
-        Do it and undo it.
-    pause_reason : str
-        What the status must say.
-    moments : tuple of str
-        When it may happen.
-    kind : str
-        Of the file system.
-    kilobytes : int
-        Of the disk.
-    options : tuple of str
-        Of the making of the file system.
-    """
-
-    title: str
-    strike: Callable[[DiskRun, random.Random], None]
-    mend: Callable[[DiskRun], None]
-    pause_reason: str
-    moments: Tuple[str, ...] = (INTERVAL, *IN_FRAME)
-    kind: str = "ext4"
-    kilobytes: int = 24_000
-    options: Tuple[str, ...] = ()
 
 
 def _fill(run: DiskRun, chance: random.Random) -> None:
@@ -77,16 +41,6 @@ def _use_up_names(run: DiskRun, chance: random.Random) -> None:
     """Leave room for bytes and none for files."""
     del chance
     run.disk.use_up_names()
-
-
-def _set_quota(run: DiskRun, chance: random.Random) -> None:
-    """Let the quota end at once, or soon."""
-    run.disk.limit(chance.choice([0, 30_000, 200_000]))
-
-
-def _lift_quota(run: DiskRun) -> None:
-    """Take it away."""
-    run.disk.limit(None)
 
 
 def _fail(run: DiskRun, chance: random.Random) -> None:
@@ -147,14 +101,6 @@ ATTACKS: Dict[str, Attack] = {
         "disk_full",
         options=("-N", "400"),
     ),
-    "quota": Attack(
-        "a quota ends (btrfs)",
-        _set_quota,
-        _lift_quota,
-        "disk_full",
-        kind="btrfs",
-        kilobytes=130_000,
-    ),
     "io_error": Attack(
         "the device reports errors",
         _fail,
@@ -179,87 +125,6 @@ ATTACKS: Dict[str, Attack] = {
         (INTERVAL, *IN_FRAME, AT_END[0]),
     ),
 }
-
-
-def one_trial(attack: Attack, chance: random.Random, place: Path) -> Story:
-    """Do it once, at a time that `chance` chooses, and see what became of the run."""
-    with small_disk(place, attack.kilobytes, attack.kind, attack.options) as disk:
-        positions = [
-            {"name": f"p{n}", "x": n, "y": 0, "z": 0}
-            for n in range(chance.randint(1, 3))
-        ]
-        sizes = any_size(chance, 20_000, 150_000)
-        run = DiskRun(disk, sizes, frames=SLOTS, positions=positions)
-        moment = chance.choice(attack.moments)
-        struck = _arm(run, attack, chance, moment, len(positions))
-        run.run()
-        if run.disk.others_can_write() is False:
-            run.story.broken.append("the disk was not given back by the attack")
-        story = audit(run, struck.get("back_s"))
-        _judge(run, story, attack, struck)
-        story.broken = [f"{moment}: {told}" for told in story.broken]
-    return story
-
-
-def _arm(
-    run: DiskRun,
-    attack: Attack,
-    chance: random.Random,
-    moment: str,
-    frames_per_slot: int,
-) -> Dict[str, float]:
-    """Let the attack happen at its moment; return when it did, once it has."""
-    lasts_s = chance.uniform(1.3, 4.0) * INTERVAL_S
-    struck: Dict[str, float] = {}
-
-    def strike() -> None:
-        if struck:
-            return
-        struck["at_s"] = run.now_s
-        struck["back_s"] = run.now_s + lasts_s
-        attack.strike(run, chance)
-        run.at(run.now_s + INTERVAL_S + 1, run.look)
-        run.at(struck["back_s"], lambda: attack.mend(run))
-
-    slot = chance.randrange(2, SLOTS - 7)
-    if moment == INTERVAL:
-        run.at(slot * INTERVAL_S + chance.uniform(1, INTERVAL_S - 1), strike)
-    elif moment in IN_FRAME:
-        run.port.at = slot * frames_per_slot + chance.randrange(frames_per_slot)
-        run.port.where, run.port.strike = moment, strike
-    elif moment == "last frame":
-        run.port.at = SLOTS * frames_per_slot - 1
-        run.port.where, run.port.strike = chance.choice(IN_FRAME), strike
-    else:
-        run.at_last_frame(SLOTS * frames_per_slot, strike)
-    return struck
-
-
-def _judge(
-    run: DiskRun, story: Story, attack: Attack, struck: Dict[str, float]
-) -> None:
-    """See that the status told the truth, and that the run came to its end."""
-    if not struck:
-        story.broken.append("the attack never happened")
-        return
-    # A run that needed no more than it had has ended before anybody looked.
-    status = story.told[0][1] if story.told else run.engine.status()
-    phase, reason = status.phase.value, status.pause_reason
-    said = reason.value if reason is not None else phase
-    if (phase == "paused" and said != attack.pause_reason) or phase == "running":
-        story.broken.append(f"the status said {said} instead of {attack.pause_reason}")
-    if phase != "ended" and not status.warnings:
-        story.broken.append(f"the status had no warning while it was {said}")
-    ended = run.engine.status()
-    if ended.end_reason is None or ended.end_reason.value != "completed":
-        story.broken.append(f"the run ended as {ended.end_reason}: {ended.detail}")
-    if not run.engine.closed:
-        story.broken.append("the end of the run is not on record")
-    if not (run.folder / "frames.csv").is_file():
-        story.broken.append("frames.csv is missing")
-    others = sorted(item.name for item in run.data.iterdir() if item.name != "run")
-    if others:
-        story.broken.append(f"stray files: {', '.join(others)}")
 
 
 def attack(trials: int, seed: int, work: Path) -> Findings:
@@ -291,10 +156,12 @@ def attack(trials: int, seed: int, work: Path) -> Findings:
             broken += [f"{name}, trial {trial}: {told}" for told in story.broken]
         if stories:
             rows.append(_row(kind.title, stories))
-    parts = [disk_forecast.attack, disk_verbs.attack]
     tables = [Table(COLUMNS, tuple(rows))]
-    for part in parts:
-        found = part(trials, seed, work)
+    for found in (
+        disk_quota.attack(trials, seed, work),
+        disk_forecast.attack(max(1, trials // 3), seed, work),  # each is a whole run
+        disk_verbs.attack(max(1, trials // 3), seed, work),
+    ):
         tables += found.tables
         broken += found.broken
         notes += found.notes

@@ -34,6 +34,8 @@ class SmallDisk:
         ``ext4``, ``btrfs``, or ``tmpfs``, which has no image and cannot be broken.
     options : sequence of str
         More arguments for the making of the file system.
+    is_there : bool
+        Whether another process has made and mounted it.
 
     Attributes
     ----------
@@ -47,12 +49,16 @@ class SmallDisk:
         kilobytes: int,
         kind: str = "ext4",
         options: Sequence[str] = (),
+        *,
+        is_there: bool = False,
     ) -> None:
         self.point = place / "card"
-        self.point.mkdir(parents=True)
         self._image = place / "card.img"
         self._kind = kind
         self._kilobytes = kilobytes
+        if is_there:
+            return
+        self.point.mkdir(parents=True)
         if kind != "tmpfs":
             with self._image.open("wb") as stream:
                 stream.truncate(kilobytes * 1024)
@@ -108,17 +114,19 @@ class SmallDisk:
         if self._image.exists():
             call("chattr", "-i", str(self._image))
 
-    def limit(self, more_bytes: Optional[int]) -> None:
-        """Set a quota so far above what is used; None takes it away. Only btrfs."""
-        call("btrfs", "filesystem", "sync", str(self.point))
-        size = "none"
-        if more_bytes is not None:
-            call("btrfs", "quota", "enable", str(self.point))
-            call("btrfs", "quota", "rescan", "-w", str(self.point))
-            told = call("btrfs", "qgroup", "show", "--raw", str(self.point))
-            used = next(line.split()[1] for line in told.splitlines() if "0/5" in line)
-            size = str(int(used) + more_bytes)
-        call("btrfs", "qgroup", "limit", size, "0/5", str(self.point))
+    def limit(self, more_bytes: int) -> None:
+        """Set a quota so far above what is used; only btrfs."""
+        point = str(self.point)
+        call("btrfs", "filesystem", "sync", point)
+        call("btrfs", "quota", "enable", point)
+        call("btrfs", "quota", "rescan", "-w", point)
+        told = call("btrfs", "qgroup", "show", "--raw", point)
+        used = next(line.split()[1] for line in told.splitlines() if "0/5" in line)
+        call("btrfs", "qgroup", "limit", str(int(used) + more_bytes), "0/5", point)
+
+    def lift_limit(self) -> None:
+        """Take the quota away."""
+        call("btrfs", "quota", "disable", str(self.point))
 
     # -------------------------------------------------------------------------- space
 

@@ -8,7 +8,8 @@ from typing import Iterator, List
 import pytest
 
 from campaigns import disk_forecast, disk_verbs
-from campaigns.full_disk import ATTACKS, one_trial
+from campaigns.disk_strike import one_trial
+from campaigns.full_disk import ATTACKS
 from campaigns.small_disk import CannotMountError
 from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.forecast import Forecast
