@@ -49,12 +49,12 @@ class DiskWatch:
         return None
 
     def look_after(self, visits: Sequence[Visit]) -> None:
-        """Pause if the disk did not take a slot's frames and still takes nothing."""
+        """Pause if the disk did not take all of a slot and still takes nothing."""
         refused = [visit for visit in visits if visit.reason in NOT_STORED]
-        if not refused:
+        if not refused and not self._ledger.waiting:
             return
         problem = self._room.problem()
-        if problem is None and refused[0].reason is Reason.DISK_FULL:
+        if problem is None and refused and refused[0].reason is Reason.DISK_FULL:
             problem = DiskFullError(refused[0].detail)
         if problem is not None:
             self.pause_for(problem)
