@@ -44,6 +44,8 @@ class Attack:
         Of the disk.
     options : tuple of str
         Of the making of the file system.
+    needs_errors : bool
+        Whether the device must be able to fail.
     """
 
     title: str
@@ -54,11 +56,14 @@ class Attack:
     kind: str = "ext4"
     kilobytes: int = 24_000
     options: Tuple[str, ...] = ()
+    needs_errors: bool = False
 
 
 def one_trial(attack: Attack, chance: random.Random, place: Path) -> Story:
     """Do it once, at a time that `chance` chooses, and see what became of the run."""
     with small_disk(place, attack.kilobytes, attack.kind, attack.options) as disk:
+        if attack.needs_errors:
+            disk.check_can_fail()
         return struck_run(attack, chance, disk)
 
 

@@ -108,6 +108,7 @@ ATTACKS: Dict[str, Attack] = {
         "disk_error",
         (INTERVAL, *IN_FRAME, AT_END[0]),
         options=("-O", "^has_journal", "-e", "continue"),
+        needs_errors=True,
     ),
     "read_only": Attack(
         "it turns read-only, and is mounted anew",
@@ -116,6 +117,7 @@ ATTACKS: Dict[str, Attack] = {
         "disk_error",
         (INTERVAL, *IN_FRAME, AT_END[0]),
         options=("-e", "remount-ro"),
+        needs_errors=True,
     ),
     "pulled": Attack(
         "the card is pulled and put back",

@@ -64,9 +64,6 @@ class SmallDisk:
                 stream.truncate(kilobytes * 1024)
             quiet = ["-q", "-m", "0"] if kind == "ext4" else ["-q", "-m", "single"]
             call(f"mkfs.{kind}", *quiet, *options, str(self._image))
-            # Now rather than in the middle of a run: not every file system can.
-            self.fail()
-            self.mend()
         self.mount()
 
     # ---------------------------------------------------------------- there, and not
@@ -104,6 +101,27 @@ class SmallDisk:
             call("umount", "-l", str(self.point))
 
     # ------------------------------------------------------------------------- faults
+
+    def check_can_fail(self) -> None:
+        """See whether `fail` has its effect: not every file system holds to it.
+
+        Raises
+        ------
+        CannotMountError
+            When it has none.
+        """
+        with self._image.open("r+b", buffering=0) as stream:
+            first = stream.read(1)
+            self.fail()
+            try:
+                stream.seek(0)
+                stream.write(first)
+            except OSError:
+                return
+            finally:
+                self.mend()
+        told = f"Errors of a device need an image on ext4, and {self._image} is not."
+        raise CannotMountError(told)
 
     def fail(self) -> None:
         """Let every write to its device fail."""
