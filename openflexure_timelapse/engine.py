@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from openflexure_timelapse.aim import Aim
+from openflexure_timelapse.disk_watch import DiskWatch
 from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
 from openflexure_timelapse.frame import Reason, Visit
 from openflexure_timelapse.helm import Helm
@@ -29,6 +30,7 @@ from openflexure_timelapse.room import Room
 from openflexure_timelapse.run_state import (
     WAITING,
     EndReason,
+    PauseReason,
     Phase,
     RunEvent,
     RunState,
@@ -119,6 +121,7 @@ class Engine:
         self._helm = Helm(state, self._wake, self._elapsed_ns)
         usual_bytes = camera.frame_bytes(plan.camera_mode)
         self._room = Room(plan, store, disk, self._ledger, usual_bytes)
+        self._watch = DiskWatch(self._room, self._ledger, self._board, self._apply)
         self._book = SlotBook(
             plan,
             self._grid,
@@ -226,7 +229,7 @@ class Engine:
             if state.phase is Phase.WAITING:
                 self._await_start(now_ns)
             elif state.phase is Phase.PAUSED:
-                self._pass_paused(now_ns, state.skip_reason)
+                self._pass_paused(now_ns, state)
             else:
                 self._step(now_ns)
 
@@ -247,26 +250,27 @@ class Engine:
             self._clock.wait_until(due_ns, self._wake)
         elif isinstance(decision, Skip):
             self._book.skip(decision)
-        elif self._room.suffices():
-            self._capture(decision)
         else:
-            self._apply(RunEvent.DISK_FULL)
+            problem = self._room.problem()
+            if problem is None:
+                self._capture(decision)
+            else:
+                self._watch.pause_for(problem)
 
-    def _pass_paused(self, now_ns: int, reason: Reason) -> None:
-        """Skip what is due, look whether space is back, and wait."""
-        self._book.skip_due(now_ns, reason)
+    def _pass_paused(self, now_ns: int, state: RunState) -> None:
+        """Skip what is due, look whether the disk is back, and wait."""
+        self._book.skip_due(now_ns, state.skip_reason)
         ahead = decide(self._grid, self._policy, self._book.progress, now_ns)
         if isinstance(ahead, Finish):
             self._apply(RunEvent.COMPLETE)
             return
-        if reason is Reason.DISK_FULL and self._room.returned():
-            self._apply(RunEvent.SPACE_RETURNED)
-            return
-        until_ns = now_ns + DISK_POLL_NS
+        until_ns = look_again_ns = now_ns + DISK_POLL_NS
         if isinstance(ahead, Wait):
             until_ns = ahead.until_ns
-        if reason is Reason.DISK_FULL:
-            until_ns = min(until_ns, now_ns + DISK_POLL_NS)
+        if state.pause_reason is not PauseReason.USER:
+            if self._watch.goes_on(state):
+                return
+            until_ns = min(until_ns, look_again_ns)
         self._clock.wait_until(self._origin.monotonic_ns + until_ns, self._wake)
 
     # -------------------------------------------------------------------------- slots
@@ -274,25 +278,24 @@ class Engine:
     def _capture(self, decision: Capture) -> None:
         """Visit every position, then record the slot."""
         visits: List[Visit] = []
-        disk_full = False
+        refusal: Optional[Reason] = None
         known = self._aim.visited()
         origin_ns = self._origin.monotonic_ns
         for task in tasks_of(self._plan, self._grid, decision, origin_ns, known):
-            if disk_full:
-                visit = not_made(task, Reason.DISK_FULL)
+            if refusal is not None:
+                visit = not_made(task, refusal)
             elif self._abort.is_set():
                 visit = not_made(task, Reason.STOPPED)
             else:
                 visit = self._visitor.visit(task)
             if self._leaving and visit.reason is Reason.STOPPED:
                 visit = replace(visit, reason=Reason.INTERRUPTED)
-            disk_full = disk_full or visit.reason is Reason.DISK_FULL
+            refusal = refusal or self._watch.refusal(visit)
             visits.append(visit)
             self._board.see_visit(visit)
         slot = slot_of(visits, decision)
         self._book.record(slot, decision.progress, visits)
-        if disk_full:
-            self._apply(RunEvent.DISK_FULL)
+        self._watch.look_after(visits)
 
     # -------------------------------------------------------------------------- state
 
@@ -306,10 +309,12 @@ class Engine:
         if asked:
             self._keep()
 
-    def _apply(self, event: RunEvent) -> None:
+    def _apply(
+        self, event: RunEvent, details: Optional[Mapping[str, Any]] = None
+    ) -> None:
         """Change the state as the run's course demands, unless a person was faster."""
         if self._helm.apply(event):
-            self._ledger.event(event.value, {"by": "engine"})
+            self._ledger.event(event.value, {"by": "engine", **(details or {})})
             self._keep()
 
     def _keep(self, state: Optional[RunState] = None) -> None:
@@ -353,16 +358,17 @@ class Engine:
             return
         failed = self._helm.state.end_reason is EndReason.FAILED
         self._book.skip_rest(Reason.RUN_FAILED if failed else Reason.STOPPED)
-        try:
-            self._store.write_csv()
-        except StorageError as exc:
-            self._ledger.event("csv_not_written", {"error": str(exc)})
+        csv_problem = self._write_csv()
+        if csv_problem is not None:
+            self._ledger.event("csv_not_written", {"error": str(csv_problem)})
         after = transition(self._helm.state, RunEvent.CLOSE)
         reason = after.end_reason or EndReason.FAILED
         self._ledger.event("ended", {"reason": reason.value})
         self._keep(after)
         self.closed = self._is_written()
         if self.closed:
+            if csv_problem is not None:
+                self._write_csv()  # there may be room for it by now
             self._helm.put(after)
 
     def _put_back(self, put_back: Callable[[], None]) -> None:
@@ -372,10 +378,18 @@ class Engine:
         except HardwareError as exc:
             self._ledger.event("hardware_not_restored", {"error": str(exc)})
 
+    def _write_csv(self) -> Optional[StorageError]:
+        """Write the list of frames; return what keeps it from the disk."""
+        try:
+            self._store.check_in_place()
+            self._store.write_csv()
+        except StorageError as exc:
+            return exc
+        return None
+
     def _is_written(self) -> bool:
-        """Wait until all is on disk, however long it is full; False when left."""
-        while not self._ledger.flush():
-            self._board.see_waiting(self._ledger.waiting)
+        """Wait until all is on disk, however long that takes; False when left."""
+        while not self._watch.is_written():
             if self._leaving:
                 return False
             self._wake.clear()

@@ -1,15 +1,21 @@
 """How much space a run needs and when it runs out: pure arithmetic."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional
 
 __all__ = ["Forecast", "has_room", "room_returned"]
 
-ROW_BYTES = 1200
-"""What a frame costs in the index and its write-ahead log, generously."""
+ROW_BYTES = 500
+"""What a frame costs in the index, with its visit and its slot."""
+
+HALF_BLOCK_BYTES = 2048
+"""What a file leaves empty in its last block, on average."""
 
 RETURN_SLOTS = 3
 """Space for so many slots must be back before a paused run goes on, lest it flutter."""
+
+RECENT_SLOTS = 16
+"""The newest slots count most: pictures grow as a culture does, and at dawn."""
 
 
 @dataclass(frozen=True)
@@ -24,37 +30,50 @@ class Forecast:
         The camera's word, until there are frames to measure.
     frames, stored_bytes : int
         So far.
+    recent_frame_bytes : float or None
+        The mean of the newest frames, each slot counting less than the next; None
+        before the first.
     """
 
     frames_per_slot: int
     typical_frame_bytes: int
     frames: int = 0
     stored_bytes: int = 0
+    recent_frame_bytes: Optional[float] = None
+
+    def after(self, frames: int, stored_bytes: int) -> "Forecast":
+        """Return the forecast when the run has stored so much.
+
+        Parameters
+        ----------
+        frames, stored_bytes : int
+            In all.
+        """
+        made = frames - self.frames
+        recent = self.recent_frame_bytes
+        if made > 0:
+            mean = (stored_bytes - self.stored_bytes) / made
+            share = max(1 / RECENT_SLOTS, made / frames)
+            recent = mean if recent is None else recent + share * (mean - recent)
+        return replace(
+            self, frames=frames, stored_bytes=stored_bytes, recent_frame_bytes=recent
+        )
+
+    @property
+    def frame_bytes(self) -> int:
+        """What one more frame is thought to have."""
+        if self.recent_frame_bytes is None:
+            return self.typical_frame_bytes
+        return round(self.recent_frame_bytes)
 
     @property
     def slot_bytes(self) -> int:
-        """The mean cost of one slot."""
-        mean = self.typical_frame_bytes
-        if self.frames:
-            mean = self.stored_bytes // self.frames
-        return self.frames_per_slot * (mean + ROW_BYTES)
+        """What one more slot is thought to cost."""
+        return self.frames_per_slot * (self.frame_bytes + HALF_BLOCK_BYTES + ROW_BYTES)
 
     def slots_left(self, free_bytes: int, keep_free_bytes: int) -> int:
         """Return how many more slots fit."""
         return max(0, free_bytes - keep_free_bytes) // self.slot_bytes
-
-    def full_in_ns(
-        self,
-        free_bytes: int,
-        keep_free_bytes: int,
-        interval_ns: int,
-        remaining_slots: Optional[int],
-    ) -> Optional[int]:
-        """Return when the disk is full, from now; None when the run ends before."""
-        slots = self.slots_left(free_bytes, keep_free_bytes)
-        if remaining_slots is not None and slots >= remaining_slots:
-            return None
-        return slots * interval_ns
 
 
 def has_room(forecast: Forecast, free_bytes: int, keep_free_bytes: int) -> bool:

@@ -27,6 +27,7 @@ class Reason(str, Enum):
     OVERDUE = "overdue"
     PAUSED = "paused"
     DISK_FULL = "disk_full"
+    DISK_ERROR = "disk_error"
     INTERRUPTED = "interrupted"
     BUSY = "busy"
     TIMEOUT = "timeout"

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from openflexure_timelapse.errors import DamagedRunError, StorageError
+from openflexure_timelapse.errors import ConflictError, StorageError
 from openflexure_timelapse.frame import Event, Outcome, Slot, Visit
 from openflexure_timelapse.ports import Clock, Observer
 from openflexure_timelapse.store.run_store import RunStore
@@ -88,22 +88,40 @@ class Ledger:
         self._write({"values": {key: value}})
 
     def flush(self) -> bool:
-        """Try to write what waits; True when nothing waits any more.
+        """Try to write what waits; True when nothing waits any more."""
+        try:
+            self.write_all()
+        except StorageError:
+            return False
+        return True
+
+    def write_all(self) -> None:
+        """Write what waits.
 
         Raises
         ------
-        DamagedRunError
-            When the index cannot be written any more at all.
+        DiskFullError, StorageError
+            Why the rest of it still waits.
         """
         while self._waiting:
+            rows = self._waiting[0]
             try:
-                self._store.record(**self._waiting[0])
-            except DamagedRunError:
-                raise
-            except StorageError:
-                return False
+                self._store.record(**rows)
+            except ConflictError:
+                # A commit that a failing disk reported as failed was none the less
+                # there when it came back, or a repair has told the slot meanwhile.
+                if not self._is_recorded(rows):
+                    raise
+                values, events = rows.get("values"), rows.get("events", ())
+                self._store.record(values=values, events=events)
             self._waiting.pop(0)
-        return True
+
+    def _is_recorded(self, rows: Rows) -> bool:
+        """Tell whether the slots of a transaction have their outcome already."""
+        slots = rows.get("slots", ())
+        return bool(slots) and all(
+            self._store.slot_at(slot.first) is not None for slot in slots
+        )
 
     def _write(self, rows: Rows) -> None:
         """Write a transaction behind those that wait already."""

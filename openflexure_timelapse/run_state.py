@@ -44,6 +44,7 @@ class PauseReason(str, Enum):
 
     USER = "user"
     DISK_FULL = "disk_full"
+    DISK_ERROR = "disk_error"
 
 
 class EndReason(str, Enum):
@@ -62,6 +63,8 @@ class RunEvent(str, Enum):
     RESUME = "resume"
     DISK_FULL = "disk_full"
     SPACE_RETURNED = "space_returned"
+    DISK_ERROR = "disk_error"
+    DISK_RETURNED = "disk_returned"
     COMPLETE = "complete"
     STOP = "stop"
     FAIL = "fail"
@@ -93,9 +96,7 @@ class RunState:
     @property
     def skip_reason(self) -> Reason:
         """What is recorded of the slots that a paused run skips."""
-        if self.pause_reason is PauseReason.DISK_FULL:
-            return Reason.DISK_FULL
-        return Reason.PAUSED
+        return SKIPPED_FOR.get(self.pause_reason, Reason.PAUSED)
 
     @property
     def label(self) -> str:
@@ -106,16 +107,31 @@ class RunState:
             return "paused by the user"
         if self.pause_reason is PauseReason.DISK_FULL:
             return "paused because the disk is full"
+        if self.pause_reason is PauseReason.DISK_ERROR:
+            return "paused because the disk fails"
         return self.phase.value
 
+
+SKIPPED_FOR: Mapping[Optional[PauseReason], Reason] = {
+    PauseReason.DISK_FULL: Reason.DISK_FULL,
+    PauseReason.DISK_ERROR: Reason.DISK_ERROR,
+}
 
 WAITING = RunState(Phase.WAITING)
 RUNNING = RunState(Phase.RUNNING)
 BY_USER = RunState(Phase.PAUSED, PauseReason.USER)
 BY_DISK = RunState(Phase.PAUSED, PauseReason.DISK_FULL)
+BY_ERROR = RunState(Phase.PAUSED, PauseReason.DISK_ERROR)
 BY_BOTH = RunState(Phase.PAUSED, PauseReason.USER, disk_full=True)
 FINISHING = {end: RunState(Phase.FINISHING, end_reason=end) for end in EndReason}
 ENDED = {end: RunState(Phase.ENDED, end_reason=end) for end in EndReason}
+
+OBSERVATIONS = (
+    RunEvent.DISK_FULL,
+    RunEvent.SPACE_RETURNED,
+    RunEvent.DISK_ERROR,
+    RunEvent.DISK_RETURNED,
+)
 
 Row = Tuple[RunState, RunEvent, RunState]
 
@@ -136,10 +152,17 @@ def _rows() -> Iterator[Row]:
     yield BY_BOTH, RunEvent.SPACE_RETURNED, BY_USER
     yield BY_BOTH, RunEvent.RESUME, BY_DISK
 
-    for active in (RUNNING, BY_USER, BY_DISK, BY_BOTH):
+    # A failing disk is not remembered: after the person's resume the next slot asks it.
+    yield RUNNING, RunEvent.DISK_ERROR, BY_ERROR
+    yield BY_DISK, RunEvent.DISK_ERROR, BY_ERROR
+    yield BY_ERROR, RunEvent.DISK_FULL, BY_DISK
+    yield BY_ERROR, RunEvent.DISK_RETURNED, RUNNING
+    yield BY_ERROR, RunEvent.PAUSE, BY_USER
+
+    for active in (RUNNING, BY_USER, BY_DISK, BY_BOTH, BY_ERROR):
         # Also while paused: the grid goes on, so it can run out of slots.
         yield active, RunEvent.COMPLETE, FINISHING[EndReason.COMPLETED]
-    for active in (WAITING, RUNNING, BY_USER, BY_DISK, BY_BOTH):
+    for active in (WAITING, RUNNING, BY_USER, BY_DISK, BY_BOTH, BY_ERROR):
         yield active, RunEvent.STOP, FINISHING[EndReason.STOPPED]
         yield active, RunEvent.FAIL, FINISHING[EndReason.FAILED]
     for end in EndReason:
@@ -149,11 +172,17 @@ def _rows() -> Iterator[Row]:
     # Observations that change nothing.
     yield BY_DISK, RunEvent.DISK_FULL, BY_DISK
     yield BY_BOTH, RunEvent.DISK_FULL, BY_BOTH
+    yield BY_ERROR, RunEvent.DISK_ERROR, BY_ERROR
+    yield BY_ERROR, RunEvent.SPACE_RETURNED, BY_ERROR
     for quiet in (RUNNING, BY_USER):
         yield quiet, RunEvent.SPACE_RETURNED, quiet
+    for quiet in (RUNNING, BY_USER, BY_DISK, BY_BOTH):
+        yield quiet, RunEvent.DISK_RETURNED, quiet
+    for quiet in (BY_USER, BY_BOTH):
+        yield quiet, RunEvent.DISK_ERROR, quiet
     for quiet in (WAITING, *FINISHING.values(), *ENDED.values()):
-        yield quiet, RunEvent.DISK_FULL, quiet
-        yield quiet, RunEvent.SPACE_RETURNED, quiet
+        for event in OBSERVATIONS:
+            yield quiet, event, quiet
 
 
 TABLE: Mapping[Tuple[RunState, RunEvent], RunState] = {
@@ -163,6 +192,7 @@ TABLE: Mapping[Tuple[RunState, RunEvent], RunState] = {
 # What a person can do instead, where the plain refusal would leave them puzzled.
 ADVICE: Mapping[Tuple[RunState, RunEvent], str] = {
     (BY_DISK, RunEvent.RESUME): "free some space and it goes on by itself",
+    (BY_ERROR, RunEvent.RESUME): "mend the disk and it goes on by itself",
     (WAITING, RunEvent.PAUSE): "it has no slots yet; stop it, or pause it later",
     (WAITING, RunEvent.RESUME): "it begins by itself at its start time",
     (RUNNING, RunEvent.RESUME): "there is nothing to resume",

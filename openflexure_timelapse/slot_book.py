@@ -1,8 +1,10 @@
 """Which slots have their outcome, and the writing of it: once for each slot."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any, Callable, Dict, Optional, Sequence
 
+from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.frame import Outcome, Reason, Slot, Visit
 from openflexure_timelapse.itinerary import half_done
 from openflexure_timelapse.ledger import Ledger
@@ -68,7 +70,8 @@ class SlotBook:
         self._changed = changed
         if shift_ns is None:
             shift_ns = self._told_shift_ns()
-        self.progress = Progress(store.totals().next_slot, shift_ns)
+        self._totals = store.totals()
+        self.progress = Progress(self._totals.next_slot, shift_ns)
 
     def _told_shift_ns(self) -> int:
         """Return by how much the grid has moved, as the newest frame tells it."""
@@ -88,7 +91,9 @@ class SlotBook:
         """Write the one outcome of a slot, and what the next process must know."""
         self.progress = progress
         self._ledger.slot(slot, visits, self._changed())
-        totals = self._store.totals()
+        totals = self._totals
+        with contextlib.suppress(StorageError):  # a disk that fails tells no totals
+            totals = self._totals = self._store.totals()
         self._room.learn(totals)
         self._origin.follow_wall_clock()
         self._board.see_slot(slot, totals, self._room.forecast, self._ledger.waiting)

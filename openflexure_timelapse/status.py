@@ -13,6 +13,7 @@ from openflexure_timelapse.ports import Clock, Disk
 from openflexure_timelapse.run_state import (
     Counts,
     LastFrame,
+    PauseReason,
     Phase,
     RunState,
     RunStatus,
@@ -20,7 +21,7 @@ from openflexure_timelapse.run_state import (
 from openflexure_timelapse.schedule import Grid, Progress
 from openflexure_timelapse.store.run_store import RunStore, Totals
 
-__all__ = ["StatusBoard", "local_time"]
+__all__ = ["NOT_STORED", "StatusBoard", "local_time"]
 
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
@@ -34,6 +35,8 @@ BUSY_OR_BROKEN = (
     Reason.BUSY,
     Reason.INCOMPLETE_IMAGE,
 )
+FORESEEN_IN = (None, PauseReason.USER)
+NOT_STORED = (Reason.DISK_FULL, Reason.STORAGE)
 
 
 class StatusBoard:
@@ -70,6 +73,10 @@ class StatusBoard:
                 self._warnings["hardware"] = told
             elif visit.outcome in (Outcome.CAPTURED, Outcome.LATE):
                 self._warnings.pop("hardware", None)
+                self._warnings.pop("frame", None)
+            if visit.reason in NOT_STORED and visit.detail:
+                told = f"slot {visit.slot}, {visit.position}: {visit.detail}"
+                self._warnings["frame"] = told
             if visit.focus is not None:
                 self._see_focus(visit.focus["accepted"], visit.focus["reason"])
 
@@ -96,7 +103,14 @@ class StatusBoard:
             self._warnings.pop("storage", None)
             if waiting_rows:
                 told = f"The disk has refused {waiting_rows} rows of the run's record; "
-                self._warnings["storage"] = told + "they wait in memory for room."
+                self._warnings["storage"] = told + "they wait in memory."
+
+    def see_obstacle(self, problem: str) -> None:
+        """Take note of what keeps a run from its disk; empty when nothing does."""
+        with self._lock:
+            self._warnings.pop("obstacle", None)
+            if problem:
+                self._warnings["obstacle"] = problem
 
     def see_failure(self, detail: str) -> None:
         """Take note of what ended the run."""
@@ -133,7 +147,7 @@ class StatusBoard:
         free_bytes = self._free_bytes()
         with self._lock:
             warnings = dict(self._warnings)
-            full_at = self._disk_full_at(state, progress, free_bytes)
+            full_at = self._disk_full_at(state, progress, free_bytes, origin_ns)
             if full_at is not None:
                 told = f"The disk will be full at {full_at}, before the run ends; "
                 warnings["disk"] = told + "the run will then pause until there is room."
@@ -171,28 +185,34 @@ class StatusBoard:
     def _free_bytes(self) -> Optional[int]:
         """Return the space on the run's disk; None when the disk does not say."""
         try:
+            self._store.check_in_place()
             return self._disk.free_bytes(str(self._store.folder))
         except StorageError:
             return None
 
     def _disk_full_at(
-        self, state: RunState, progress: Progress, free_bytes: Optional[int]
+        self,
+        state: RunState,
+        progress: Progress,
+        free_bytes: Optional[int],
+        origin_ns: int,
     ) -> Optional[str]:
         """Return when the disk is full at the present rate, as local time."""
-        if free_bytes is None or self._forecast is None or state.phase not in ACTIVE:
+        is_foreseen = state.phase in ACTIVE and state.pause_reason in FORESEEN_IN
+        if free_bytes is None or self._forecast is None or not is_foreseen:
             return None
         slots = self._grid.slots
         remaining = None if slots is None else slots - progress.next_slot
         if remaining is not None and remaining <= 0:
             return None
-        in_ns = self._forecast.full_in_ns(
-            free_bytes,
-            self._plan.keep_free_mb * BYTES_PER_MB,
-            self._grid.interval_at(progress.next_slot),
-            remaining,
-        )
-        if in_ns is None:
+        keep_free_bytes = self._plan.keep_free_mb * BYTES_PER_MB
+        free_bytes -= self._store.log_growth_bytes()
+        fit = self._forecast.slots_left(free_bytes, keep_free_bytes)
+        if remaining is not None and fit >= remaining:
             return None
+        # Of the first slot that does not fit: then the run pauses.
+        due_ns = progress.shift_ns + self._grid.due_ns(progress.next_slot + fit)
+        in_ns = max(0, origin_ns + due_ns - self._clock.monotonic_ns())
         return local_time(self._clock, self._clock.wall_ns() + in_ns)
 
 

@@ -36,6 +36,7 @@ REASONS = {
     "overdue": "the slots before took too long",
     "paused": "the run was paused",
     "disk_full": "the disk was full",
+    "disk_error": "the disk failed or was not there",
     "interrupted": "the program was not running",
     "busy": "somebody else used the microscope",
     "timeout": "the microscope did not answer in time",

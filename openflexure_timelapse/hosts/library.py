@@ -7,15 +7,13 @@ than for a short one.
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-import cv2
-
 from openflexure_timelapse.errors import (
-    DamagedRunError,
+    DiskFullError,
     InvalidRequestError,
     NotFoundError,
-    StorageError,
 )
 from openflexure_timelapse.frame import Frame
+from openflexure_timelapse.hosts.previews import Previews
 from openflexure_timelapse.ports import Clock, Disk
 from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
@@ -24,8 +22,7 @@ from openflexure_timelapse.store.run_store import RunStore
 __all__ = ["Library", "checked_limit", "frame_json"]
 
 LARGEST_PAGE = 1000
-PREVIEW_WIDTHS = (160, 320, 640, 1280)
-PREVIEW_QUALITY = 80
+BYTES_PER_MB = 1_000_000
 MOVIE_SUFFIXES = (".mp4", ".gif")
 
 
@@ -46,6 +43,7 @@ class Library:
         self._data_folder = data_folder
         self._clock = clock
         self._disk = disk
+        self._previews = Previews(disk)
 
     # --------------------------------------------------------------------------- runs
 
@@ -193,31 +191,7 @@ class Library:
                 f"Frame {frame.n} of {run_id} should be {frame.file} but is gone; "
             )
             raise NotFoundError(message + "run verify to see what else is missing.")
-        fitting = [size for size in PREVIEW_WIDTHS if width and size >= width]
-        if not fitting or fitting[0] >= frame.draft.width:
-            return original
-        preview = folder / layout.PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
-        if not preview.is_file():
-            try:
-                self._make_preview(original, preview, fitting[0])
-            except DamagedRunError:
-                raise
-            except StorageError:
-                return original  # a disk that takes no preview still shows the frame
-        return preview
-
-    def _make_preview(self, original: Path, preview: Path, width: int) -> None:
-        """Write a smaller picture of `original`."""
-        picture = cv2.imread(str(original), cv2.IMREAD_COLOR)
-        if picture is None:
-            message = f"{original.name} cannot be decoded; "
-            raise DamagedRunError(message + "run verify to see what else is damaged.")
-        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY]
-        _, encoded = cv2.imencode(".jpeg", small, quality)
-        self._disk.make_folder(str(preview.parent))
-        self._disk.write(str(preview), encoded.tobytes())
+        return self._previews.file(folder, frame, width)
 
     # -------------------------------------------------------------------------- files
 
@@ -254,6 +228,20 @@ class Library:
             When there is no such run, or the id is none.
         """
         return catalogue.run_folder(self._data_folder, run_id)
+
+    def check_space(self, keep_free_mb: int) -> None:
+        """Refuse to make what a run's plan leaves no room for.
+
+        Raises
+        ------
+        DiskFullError
+            Saying how much is free.
+        """
+        free_mb = self._disk.free_bytes(str(self._data_folder)) / BYTES_PER_MB
+        if free_mb < keep_free_mb:
+            told = f"The disk has {free_mb:.0f} MB free and the plan leaves "
+            told += f"{keep_free_mb} MB free; delete something, then make it again."
+            raise DiskFullError(told)
 
     def _movies(self, run_id: str) -> List[Dict[str, Any]]:
         """Return the movies of a run, by name."""

@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any, ClassVar, Dict, Iterator, Optional, Tuple
 
-from openflexure_timelapse.errors import InvalidRecipeError, RenderError
+from openflexure_timelapse.errors import (
+    InvalidRecipeError,
+    RenderError,
+    StorageError,
+)
 from openflexure_timelapse.frame import Reason
 from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.library import Library
@@ -15,6 +19,9 @@ from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["MovieJob", "check_recipe", "movie_frames"]
+
+LOOK_S = 0.5
+UNDER_WAY = ("queued", "running")
 
 
 class MovieJob(Job):
@@ -48,6 +55,7 @@ class MovieJob(Job):
         self.recipe = recipe
         self.file: Optional[str] = None
         self.render: Optional[RenderJob] = None
+        self._keep_free_mb = 0
         self._library = library
 
     def to_json(self) -> Dict[str, Any]:
@@ -78,16 +86,33 @@ class MovieJob(Job):
         self.render, out_path = self._prepared()
         if self.is_cancelled:
             self.render.cancel()
+        self._library.check_space(self._keep_free_mb)
         self.render.start()
-        ended = self.render.wait()
-        if ended.state == "done":
+        state, message = self._watched(self.render)
+        if state == "done":
             self.file = f"{layout.MOVIES}/{out_path.name}"
-        return ended.state, ended.message
+        return state, message
+
+    def _watched(self, render: RenderJob) -> Tuple[str, str]:
+        """Wait for its end; end it before it has filled the disk."""
+        while True:
+            ended = render.wait(LOOK_S)
+            if ended.state not in UNDER_WAY:
+                return ended.state, ended.message
+            try:
+                self._library.check_space(self._keep_free_mb)
+            except StorageError as exc:
+                render.cancel()
+                ended = render.wait()
+                if ended.state == "cancelled" and not self.is_cancelled:
+                    return "failed", f"The movie was given up: {exc}"
+                return ended.state, ended.message
 
     def _prepared(self) -> Tuple[RenderJob, Path]:
         """Return the render that is to be started, and the file that it makes."""
         with self._library.open_read(self.run_id) as store:
             plan = parse_plan(store.header["plan"])
+            self._keep_free_mb = plan.keep_free_mb
             plane = plan.planes.count // 2
             if self.recipe.plane is not None:
                 plane = self.recipe.plane

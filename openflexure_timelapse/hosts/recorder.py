@@ -24,9 +24,10 @@ from openflexure_timelapse.hosts.todo import TodoList, interrupted_run, runs_to_
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.ports import Clock, Disk, Lane, Microscope, Observer
-from openflexure_timelapse.run_state import Phase, RunStatus
+from openflexure_timelapse.run_state import Phase, RunEvent, RunStatus
 from openflexure_timelapse.store import catalogue
 from openflexure_timelapse.store.lock import DataLock
+from openflexure_timelapse.store.mounted import Mounted
 from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -70,7 +71,7 @@ class Recorder:
         self._microscope = microscope
         self._clock = clock
         self._disk = disk
-        self._observers = observers
+        self._observers = (*observers, self)
         self._finish = finish
         self._todo = TodoList(data_folder, disk)
         self._lock = threading.RLock()
@@ -80,6 +81,7 @@ class Recorder:
         self._run_id = ""
         self._thread: Optional[threading.Thread] = None
         self._look_hung = False
+        self._disk_of_data = Mounted(data_folder)
 
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any.
@@ -126,13 +128,15 @@ class Recorder:
             When not even the first slot fits.
         """
         checked = admit(plan, self._microscope, self._clock)
-        found = estimate_now(checked, self._microscope, self._clock, self._free_bytes())
+        free_bytes = self._disk.free_bytes(str(self._data_folder))
+        found = estimate_now(checked, self._microscope, self._clock, free_bytes)
         if found.slots_that_fit < 1:
             free_mb = found.free_bytes / 1e6
             told = f"There are {free_mb:.0f} MB free and the plan leaves "
             told += f"{checked.keep_free_mb} MB free; delete something, or lower "
             raise DiskFullError(told + "keep_free_mb.")
         with self._lock, contextlib.ExitStack() as undo:
+            self._disk_of_data.check()
             self._take_folder()
             waiting = interrupted_run(self._data_folder)
             if waiting is not None:
@@ -339,6 +343,14 @@ class Recorder:
             engine.leave()
             thread.join()
 
+    def notice(self, kind: str, details: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Let go of the folder of a disk that fails, so that it can be unmounted.
+
+        The run on the list of those to do keeps others from starting one there.
+        """
+        if kind == RunEvent.DISK_ERROR.value:
+            self.close()
+
     def close(self) -> None:
         """Let other programs record into the data folder."""
         with self._lock:
@@ -346,16 +358,13 @@ class Recorder:
                 self._data_lock.release()
             self._data_lock = None
 
-    def _free_bytes(self) -> int:
-        """Return the space for runs."""
-        return self._disk.free_bytes(str(self._data_folder))
-
     def _take_folder(self) -> None:
         """Make sure that nobody else records, in this process or in another."""
         if self.is_recording:
             told = f"The run {self._run_id} is active; "
             raise RunActiveError(told + "stop it first, or wait until it has ended.")
-        if self._data_lock is None:
+        if self._data_lock is None or not self._data_lock.holds(self._data_folder):
+            self.close()  # of a disk that is not there any more
             self._data_lock = DataLock(self._data_folder)
             catalogue.finish_creates(self._data_folder)
             self._todo.sweep()

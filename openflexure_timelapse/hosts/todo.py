@@ -34,7 +34,7 @@ def _listed(data_folder: Path) -> List[str]:
     """Return all ids on the list, oldest first."""
     file = data_folder / TODO_FILE
     try:
-        return file.read_text(encoding="utf-8", errors="replace").split()
+        names = file.read_text(encoding="utf-8", errors="replace").split()
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as exc:

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, List, Optional, Union
 
 from openflexure_timelapse.errors import (
     ConfirmationError,
+    DiskFullError,
     InvalidRequestError,
     NotFoundError,
     StorageError,
@@ -181,10 +182,20 @@ def delete_run(data_folder: PathLike, run_id: str, confirm: str) -> None:
     lock = RunLock(folder)
     try:
         hidden = folder.with_name(f"{DELETED}{run_id}-{uuid.uuid4().hex[:12]}")
-        rename_durably(folder, hidden)
+        try:
+            rename_durably(folder, hidden)
+        except DiskFullError:
+            # A longer name can need a block that a full disk does not have.
+            _remove_frames(folder)
+            rename_durably(folder, hidden)
     finally:
         lock.release()
     finish_deletes(data_folder)
+
+
+def _remove_frames(folder: Path) -> None:
+    """Make room by beginning with what takes most of it."""
+    shutil.rmtree(str(folder / layout.FRAMES), ignore_errors=True)
 
 
 def finish_deletes(data_folder: PathLike) -> None:

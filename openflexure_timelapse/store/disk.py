@@ -37,6 +37,8 @@ PathLike = Union[str, Path]
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.part(-journal|-wal|-shm)?\Z")
 FULL = (errno.ENOSPC, errno.EDQUOT)
+LEAST_FILES = 64
+"""With room for fewer files, or names, a disk counts as full."""
 ADVICE = {
     errno.EROFS: "its file system is read-only; remount it or choose another folder",
     errno.EACCES: "permission denied; change its owner or choose another folder",
@@ -218,6 +220,8 @@ class RealDisk:
     def free_bytes(self, path: str) -> int:
         """Return the space that this user may still write at `path`.
 
+        None is left when the file system has no room for new files.
+
         Parameters
         ----------
         path : str
@@ -235,4 +239,6 @@ class RealDisk:
             answer = os.statvfs(place)
         except OSError as exc:
             raise storage_error(exc, "measure the free space at", path) from exc
+        if answer.f_files and answer.f_favail < LEAST_FILES:
+            return 0
         return answer.f_bavail * answer.f_frsize

@@ -10,12 +10,15 @@ import contextlib
 import fcntl
 import os
 from pathlib import Path
+from typing import Optional, Tuple
 
 from openflexure_timelapse.errors import RunActiveError
 from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.layout import FRAMES
 
-__all__ = ["DataLock", "RunLock", "is_active"]
+__all__ = ["DataLock", "RunLock", "identity", "is_active"]
+
+Identity = Optional[Tuple[int, int]]
 
 
 class DataLock:
@@ -39,6 +42,7 @@ class DataLock:
         try:
             with contextlib.ExitStack() as opening:
                 _take(opening, data_folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._identity = identity(data_folder)
                 self._held = opening.pop_all()
         except BlockingIOError as exc:
             message = f"Another program records into {data_folder} at this moment; "
@@ -49,6 +53,10 @@ class DataLock:
     def release(self) -> None:
         """Give the right up; a second call is fine."""
         self._held.close()
+
+    def holds(self, data_folder: Path) -> bool:
+        """Tell whether what is at that path now is the folder that was locked."""
+        return self._identity == identity(data_folder)
 
 
 class RunLock:
@@ -72,6 +80,7 @@ class RunLock:
         try:
             with contextlib.ExitStack() as opening:
                 _take(opening, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._identity: Identity = identity(folder)
                 frames = folder / FRAMES
                 if frames.is_dir():
                     _take(opening, frames, fcntl.LOCK_EX)
@@ -84,7 +93,27 @@ class RunLock:
 
     def release(self) -> None:
         """Give the right up; a second call is fine."""
+        self._identity = None
         self._held.close()
+
+    def holds(self, folder: Path) -> bool:
+        """Tell whether what is at that path now is the folder that was locked.
+
+        Not after `release`, nor when its disk was taken out or another one is there.
+        """
+        return self._identity is not None and self._identity == identity(folder)
+
+
+def identity(folder: Path) -> Identity:
+    """Return what tells a folder from every other one; None when there is none.
+
+    It is nobody else's as long as somebody holds the folder open.
+    """
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _take(stack: contextlib.ExitStack, folder: Path, mode: int) -> None:

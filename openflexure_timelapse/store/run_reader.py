@@ -1,19 +1,23 @@
 """The reading half of a run on disk: header, counts, and lists in pages."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import InvalidRequestError, NotFoundError
 from openflexure_timelapse.frame import Event, Frame, Slot, Visit
 from openflexure_timelapse.store.counting import ReasonCount, count_reasons
+from openflexure_timelapse.store.frames_csv import write_frames_csv
 from openflexure_timelapse.store.header import read_header
 from openflexure_timelapse.store.index import Index, Totals
-from openflexure_timelapse.store.layout import FrameName
+from openflexure_timelapse.store.layout import CSV_FILE, INDEX_FILE, FrameName
 from openflexure_timelapse.store.overview import Overview
 
 __all__ = ["RunReader"]
 
 LARGEST_KEY = 2**63 - 1
+CSV_PAGE = 1000
+FULL_LOG_BYTES = 4_150_000
+"""SQLite begins its log anew after a thousand pages of 4096 bytes."""
 
 
 class RunReader:
@@ -44,6 +48,14 @@ class RunReader:
     def value(self, key: str) -> Any:
         """Return what `set_value` kept under `key`, None when nothing was."""
         return self._index.value(key)
+
+    def log_growth_bytes(self) -> int:
+        """Return by how much the index's log will still grow; then it is reused."""
+        log = self.folder / f"{INDEX_FILE}-wal"
+        try:
+            return max(0, FULL_LOG_BYTES - log.stat().st_size)
+        except OSError:  # none yet, or its disk is away
+            return FULL_LOG_BYTES
 
     def totals(self) -> Totals:
         """Return the counts; costs the same for any number of frames."""
@@ -138,6 +150,28 @@ class RunReader:
     def events(self, after: int = 0, limit: int = 100) -> List[Event]:
         """Return a page of events as recorded; `after` as in `visits`."""
         return self._index.events(*_page(after, limit))
+
+    def write_csv(self) -> Path:
+        """Write ``frames.csv``, one line for each frame, and return its path.
+
+        Raises
+        ------
+        DiskFullError, StorageError
+            When it could not be written; an older one is still there.
+        """
+        path = self.folder / CSV_FILE
+        write_frames_csv(path, self._all_frames())
+        return path
+
+    def _all_frames(self) -> Iterator[Frame]:
+        """Yield every frame, a page at a time."""
+        after = 0
+        page = self.frames(after, CSV_PAGE)
+        # A damaged index can answer in a circle; only progress goes on.
+        while page and page[-1].n > after:
+            yield from page
+            after = page[-1].n
+            page = self.frames(after, CSV_PAGE)
 
 
 def _page(after: int, limit: int) -> Tuple[int, int]:

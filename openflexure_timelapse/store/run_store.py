@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import (
     Any,
     Iterable,
-    Iterator,
     Mapping,
     Optional,
     Set,
@@ -28,22 +27,22 @@ from openflexure_timelapse.errors import (
     DamagedRunError,
     DiskFullError,
     NotFoundError,
+    RunActiveError,
     StorageError,
 )
 from openflexure_timelapse.frame import Event, Frame, FrameDraft, Slot, Visit
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.store.disk import rename_durably, temporary_name
 from openflexure_timelapse.store.exif import FrameRecord, clean_draft, with_exif
-from openflexure_timelapse.store.frames_csv import write_frames_csv
 from openflexure_timelapse.store.header import (
     HEADER_KEY,
     frame_record,
     header_text,
     new_header,
+    read_header,
 )
 from openflexure_timelapse.store.index import Index, Totals
 from openflexure_timelapse.store.layout import (
-    CSV_FILE,
     FRAMES,
     HEADER_FILE,
     INDEX_FILE,
@@ -53,13 +52,12 @@ from openflexure_timelapse.store.layout import (
     frame_file,
 )
 from openflexure_timelapse.store.lock import RunLock
+from openflexure_timelapse.store.overview import Overview
 from openflexure_timelapse.store.run_reader import RunReader
 
 __all__ = ["RunStore", "Totals"]
 
 PathLike = Union[str, Path]
-
-CSV_PAGE = 1000
 
 
 class RunStore(RunReader):
@@ -184,9 +182,54 @@ class RunStore(RunReader):
         """Close the run; a second call is fine. Nothing waits here to be written."""
         if self._hasher is not None:
             self._hasher.shutdown()
+        self.release()
+
+    def release(self) -> None:
+        """Hold no file open any more, so that the disk can be unmounted and mended.
+
+        Until `reopen` nothing can be written.
+        """
         self._index.close()
         if self._lock is not None:
             self._lock.release()
+
+    def check_in_place(self) -> None:
+        """Refuse to write when the run's folder is not where it was, or is another one.
+
+        A card that was pulled leaves an empty folder of the system's own disk behind,
+        and open files go on as if nothing had happened.
+
+        Raises
+        ------
+        StorageError
+            Saying what to do.
+        """
+        if self._lock is None or not self._lock.holds(self.folder):
+            told = f"The run's folder {self.folder} is not there any more; mount its "
+            raise StorageError(told + "disk again, and the run goes on by itself.")
+
+    def reopen(self) -> None:
+        """Open the run anew at its place, after its disk failed or was away.
+
+        Raises
+        ------
+        DamagedRunError, StorageError
+            When it is not there, is another run, or cannot be opened.
+        """
+        self.release()
+        try:
+            lock = RunLock(self.folder)
+        except RunActiveError as exc:
+            raise StorageError(str(exc)) from exc
+        with contextlib.ExitStack() as opened:
+            opened.callback(lock.release)
+            if read_header(self.folder)["dataset_id"] != self._header["dataset_id"]:
+                told = f"Another run is in {self.folder}; put the right disk back, and "
+                raise StorageError(told + "the run goes on by itself.")
+            index = _open_index(self.folder, writable=True)
+            opened.pop_all()
+        self._lock, self._index, self.overview = lock, index, Overview(index)
+        self._folders.clear()
 
     def __enter__(self) -> Self:
         """Return the store itself."""
@@ -224,6 +267,7 @@ class RunStore(RunReader):
         disk, hasher = self._disk, self._hasher
         if disk is None or hasher is None:
             raise StorageError(f"The run {self.run_id} is open for reading only.")
+        self.check_in_place()
         draft = clean_draft(draft)
         file = frame_file(draft.position, draft.slot, draft.plane)
         path = self.folder / file
@@ -275,6 +319,7 @@ class RunStore(RunReader):
         DiskFullError, StorageError
             When nothing was recorded.
         """
+        self.check_in_place()
         self._index.write(visits=visits, slots=slots, events=events, values=values)
 
     def add_visit(self, visit: Visit) -> None:
@@ -324,30 +369,6 @@ class RunStore(RunReader):
         event = Event(draft.wall_ns, draft.elapsed_ns, "frame_adopted", details)
         self._index.write(frames=(frame,), events=(event,))
         return frame
-
-    # --------------------------------------------------------------------------- files
-
-    def write_csv(self) -> Path:
-        """Write ``frames.csv``, one line for each frame, and return its path.
-
-        Raises
-        ------
-        DiskFullError, StorageError
-            When it could not be written; an older one is still there.
-        """
-        path = self.folder / CSV_FILE
-        write_frames_csv(path, self._all_frames())
-        return path
-
-    def _all_frames(self) -> Iterator[Frame]:
-        """Yield every frame, a page at a time."""
-        after = 0
-        page = self.frames(after, CSV_PAGE)
-        # A damaged index can answer in a circle; only progress goes on.
-        while page and page[-1].n > after:
-            yield from page
-            after = page[-1].n
-            page = self.frames(after, CSV_PAGE)
 
 
 def _existing(folder: PathLike) -> Path:

@@ -8,6 +8,7 @@ const REASONS = {
   overdue: "The time point before took too long. Use a longer interval, or fewer positions or planes.",
   paused: "The run was paused; a pause leaves time points out and moves none.",
   disk_full: "The disk was full. Free some space; the run goes on by itself.",
+  disk_error: "The disk could not be written: it failed, was read-only, or was not there. The run goes on by itself when it is back.",
   interrupted: "The microscope's server was not running, for example after a power cut. The run went on when it was back.",
   busy: "Somebody else was using the camera or the stage. Nothing to do; the next time point tries again.",
   timeout: "Camera or stage did not answer in time. The run goes on; if it happens often, check the cables.",
@@ -33,9 +34,10 @@ export function phaseText(status) {
 }
 
 function pausedText(status) {
-  return status.pause_reason === "disk_full"
-    ? "Paused because the disk is full. Nothing is lost; free some space and it goes on by itself."
-    : "Paused. Time points are left out until you go on.";
+  return {
+    disk_full: "Paused because the disk is full. Nothing is lost; free some space and it goes on by itself.",
+    disk_error: "Paused because the disk cannot be written. Check it, or put it back; the run goes on by itself.",
+  }[status.pause_reason] || "Paused. Time points are left out until you go on.";
 }
 
 function endedText(status) {

@@ -27,6 +27,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "run_states.md"
 STATES = sorted({state for state, _ in TABLE}, key=repr)
 BEGIN, PAUSE, RESUME = RunEvent.BEGIN, RunEvent.PAUSE, RunEvent.RESUME
 FULL, SPACE = RunEvent.DISK_FULL, RunEvent.SPACE_RETURNED
+ERROR, BACK = RunEvent.DISK_ERROR, RunEvent.DISK_RETURNED
 
 
 def after(*events: RunEvent) -> RunState:
@@ -60,6 +61,15 @@ def short(state: RunState) -> str:
         ([BEGIN, FULL, PAUSE], "paused user"),
         ([BEGIN, FULL, PAUSE, SPACE], "paused user"),
         ([BEGIN, FULL, PAUSE, RESUME], "paused disk_full"),
+        ([BEGIN, ERROR], "paused disk_error"),
+        ([BEGIN, ERROR, SPACE], "paused disk_error"),
+        ([BEGIN, ERROR, BACK], "running"),
+        ([BEGIN, ERROR, FULL], "paused disk_full"),
+        ([BEGIN, FULL, ERROR], "paused disk_error"),
+        ([BEGIN, FULL, BACK], "paused disk_full"),
+        ([BEGIN, ERROR, PAUSE], "paused user"),
+        ([BEGIN, ERROR, PAUSE, RESUME], "running"),
+        ([BEGIN, ERROR, RunEvent.COMPLETE], "finishing completed"),
         ([BEGIN, RunEvent.COMPLETE], "finishing completed"),
         ([BEGIN, PAUSE, RunEvent.COMPLETE], "finishing completed"),
         ([BEGIN, RunEvent.COMPLETE, RunEvent.CLOSE], "ended completed"),
@@ -88,6 +98,11 @@ def test_a_run_goes_through_its_phases(events: List[RunEvent], state: str) -> No
             "resume a run that is paused because the disk is full; free some space",
         ),
         (
+            [BEGIN, ERROR],
+            RESUME,
+            "resume a run that is paused because the disk fails; mend the disk",
+        ),
+        (
             [BEGIN, RunEvent.STOP],
             RunEvent.STOP,
             "stop a run that is finishing; wait until it has ended",
@@ -112,8 +127,8 @@ def test_refusals_say_what_to_do(
 
 @pytest.mark.parametrize("state", STATES, ids=short)
 def test_observations_are_never_refused(state: RunState) -> None:
-    """That the disk is full, or is not, is no request and cannot be wrong."""
-    for event in (FULL, SPACE):
+    """That the disk is full, fails, or is back, is no request and never wrong."""
+    for event in (FULL, SPACE, ERROR, BACK):
         assert transition(state, event) in STATES
 
 

@@ -1,6 +1,7 @@
 """The verbs of every host, on the simulated microscope."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -650,3 +651,70 @@ def test_a_data_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None
     blocked.write_text("not a folder", encoding="utf-8")
     with pytest.raises(TimelapseError, match="file"):
         made(blocked / "data")
+
+
+def test_previews_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking at a long run does not fill the disk; an old preview is made again."""
+    monkeypatch.setattr("openflexure_timelapse.hosts.previews.MOST", 4)
+    service = made(tmp_path)
+    run_id = record(service, frames=6)
+    first = service.frame(run_id, 1, 160)
+    for n in range(2, 7):
+        service.frame(run_id, n, 160)
+    assert not first.exists()
+    assert len(list(first.parent.iterdir())) <= 4
+    assert service.frame(run_id, 1, 160).is_file()
+    service.close()
+
+
+def test_a_movie_leaves_free_what_the_plan_leaves_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up under way, says so, and leaves nothing."""
+    service = made(tmp_path)
+    run_id = record(service, keep_free_mb=5)
+    looked = []
+
+    def free_bytes(_path: str) -> int:
+        looked.append(1)
+        return 6_000_000 if len(looked) == 1 else 4_000_000
+
+    monkeypatch.setattr(service.library._disk, "free_bytes", free_bytes)
+    monkeypatch.setattr("openflexure_timelapse.hosts.movie_job.LOOK_S", 0.0)
+    (job,) = service.make_movie(run_id, {"format": "gif", "width": 320})["jobs"]
+    ended = service.movies.wait(job["job"], PATIENCE_S)
+    assert ended["state"] == "failed"
+    assert "4 MB free and the plan leaves 5 MB free" in ended["message"]
+    assert list((service.library.folder(run_id) / "movies").iterdir()) == []
+    service.close()
+
+
+def test_a_start_is_refused_while_the_disk_of_the_data_is_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No run is begun in the empty place of a card."""
+    mounted = {str(tmp_path)}
+    ismount = os.path.ismount
+    monkeypatch.setattr(
+        os.path, "ismount", lambda path: str(path) in mounted or ismount(path)
+    )
+    monkeypatch.setattr(Path, "is_mount", lambda path: os.path.ismount(str(path)))
+    service = made(tmp_path)
+    record(service)
+    mounted.clear()
+    with pytest.raises(StorageError, match="not mounted"):
+        service.start(PLAN)
+    mounted.add(str(tmp_path))
+    record(service)
+    service.close()
+
+
+def test_a_folder_on_a_failing_disk_is_let_go(tmp_path: Path) -> None:
+    """Its disk can be unmounted; the list keeps other runs from it."""
+    service = made(tmp_path)
+    record(service)
+    assert service._recorder._data_lock is not None
+    service._recorder.notice("disk_error", {})
+    assert service._recorder._data_lock is None
+    record(service)
+    service.close()
