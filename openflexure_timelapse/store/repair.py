@@ -22,6 +22,7 @@ from openflexure_timelapse.store.evidence import (
     remove_temporaries,
     run_place,
     stored_files,
+    temporaries,
 )
 from openflexure_timelapse.store.header import (
     HEADER_KEY,
@@ -140,7 +141,8 @@ def repair(folder: Union[str, Path]) -> RepairReport:
     lock = RunLock(place)
     try:
         finished = _swap(place)
-        removed = remove_temporaries(place)
+        removed = temporaries(place)
+        remove_temporaries(place, removed)
         with contextlib.closing(Salvage(place / INDEX_FILE)) as old:
             header, known = _header(place, old)
             moved = [] if known else _write_header(place, header)

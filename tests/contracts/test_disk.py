@@ -10,7 +10,12 @@ from cases.stored import make_read_only, small_disk
 
 from openflexure_timelapse.errors import DiskFullError, StorageError
 from openflexure_timelapse.ports import Disk
-from openflexure_timelapse.store.disk import RealDisk, is_temporary, temporary_name
+from openflexure_timelapse.store.disk import (
+    RealDisk,
+    is_temporary,
+    temporary_name,
+    usual_temporary_name,
+)
 
 LARGE = bytes(range(256)) * 4096
 
@@ -61,6 +66,17 @@ def test_bytes_are_flushed_before_the_name_and_the_name_after(
     assert is_temporary(first)
     assert not named_at_first
     assert (last, named_at_last) == (tmp_path.name, True)
+
+
+def test_what_a_cut_write_left_is_in_nobody_s_way(disk: Disk, tmp_path: Path) -> None:
+    """Another write to the same name goes well, and leaves it to the recovery."""
+    left = tmp_path / usual_temporary_name("a.jpeg")
+    assert is_temporary(left.name)
+    left.write_bytes(b"half")
+    disk.write(str(tmp_path / "a.jpeg"), b"whole")
+    assert (tmp_path / "a.jpeg").read_bytes() == b"whole"
+    assert left.read_bytes() == b"half"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("place", ["missing/a", "file/a"])

@@ -33,7 +33,7 @@ sys.path.insert(0, sys.argv[3])
 import shutil
 from cases.stored import captured, draft, new_run, tiny_jpeg
 from openflexure_timelapse.store.catalogue import delete_run
-from openflexure_timelapse.store.disk import RealDisk
+from openflexure_timelapse.store.disk import RealDisk, usual_temporary_name
 from openflexure_timelapse.store.index import Index
 from openflexure_timelapse.store.recover import repair
 
@@ -59,7 +59,8 @@ class TornDisk(RealDisk):
         left -= 1
         if left < 0:
             folder, name = os.path.split(path)
-            with open(os.path.join(folder, f".{name}.0123456789ab.part"), "wb") as file:
+            half = usual_temporary_name(name)
+            with open(os.path.join(folder, half), "wb") as file:
                 file.write(data[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         super().write(path, data)
