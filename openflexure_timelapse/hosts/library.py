@@ -7,8 +7,6 @@ than for a short one.
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-import cv2
-
 from openflexure_timelapse.errors import (
     DamagedRunError,
     InvalidRequestError,
@@ -16,6 +14,7 @@ from openflexure_timelapse.errors import (
     StorageError,
 )
 from openflexure_timelapse.frame import Frame
+from openflexure_timelapse.hosts.previews import Previews
 from openflexure_timelapse.ports import Clock, Disk
 from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
@@ -25,8 +24,6 @@ __all__ = ["Library", "checked_limit", "frame_json"]
 
 LARGEST_PAGE = 1000
 PREVIEW_WIDTHS = (160, 320, 640, 1280)
-PREVIEW_QUALITY = 80
-PREVIEWS = "previews"
 MOVIE_SUFFIXES = (".mp4", ".gif")
 
 
@@ -46,7 +43,7 @@ class Library:
     def __init__(self, data_folder: Path, clock: Clock, disk: Disk) -> None:
         self._data_folder = data_folder
         self._clock = clock
-        self._disk = disk
+        self._previews = Previews(disk)
 
     # --------------------------------------------------------------------------- runs
 
@@ -197,28 +194,12 @@ class Library:
         fitting = [size for size in PREVIEW_WIDTHS if width and size >= width]
         if not fitting or fitting[0] >= frame.draft.width:
             return original
-        preview = folder / PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
-        if not preview.is_file():
-            try:
-                self._make_preview(original, preview, fitting[0])
-            except DamagedRunError:
-                raise
-            except StorageError:
-                return original  # a disk that takes no preview still shows the frame
-        return preview
-
-    def _make_preview(self, original: Path, preview: Path, width: int) -> None:
-        """Write a smaller picture of `original`."""
-        picture = cv2.imread(str(original), cv2.IMREAD_COLOR)
-        if picture is None:
-            message = f"{original.name} cannot be decoded; "
-            raise DamagedRunError(message + "run verify to see what else is damaged.")
-        height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-        small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, PREVIEW_QUALITY]
-        _, encoded = cv2.imencode(".jpeg", small, quality)
-        self._disk.make_folder(str(preview.parent))
-        self._disk.write(str(preview), encoded.tobytes())
+        try:
+            return self._previews.file(folder, frame.n, original, fitting[0])
+        except DamagedRunError:
+            raise
+        except StorageError:
+            return original  # a disk that takes no preview still shows the frame
 
     # -------------------------------------------------------------------------- files
 
