@@ -1,4 +1,4 @@
-"""Smaller pictures of frames: made once, for whoever asks first, and not kept for ever."""
+"""Smaller pictures of frames: made for whoever asks first, and not kept for ever."""
 
 import contextlib
 import os
@@ -74,7 +74,7 @@ class Previews:
                 found = [(each.stat().st_mtime_ns, each.path) for each in entries]
             for _, path in sorted(found)[:-KEPT]:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
+                    Path(path).unlink()
         except OSError as exc:
             raise storage_error(exc, "tidy", folder) from exc
 
