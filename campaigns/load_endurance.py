@@ -48,8 +48,8 @@ LARGEST_WAL_KB = 16_384
 
 NOTE = (
     "Endurance: the clock runs {speed:.0f} times faster, so each slot has "
-    "{slot_ms:.0f} ms of the machine's own time; one that the machine did not manage in "
-    "that is caught up, and counted as late. The camera delivers small pictures at "
+    "{slot_ms:.0f} ms of the machine's own time; one that the machine did not manage "
+    "in that is caught up, and counted as late. The camera delivers small pictures at "
     "once, the run is kept in memory, and the verbs are asked {asked:.0f} times a "
     "second. *First* is after a fifth of the run, when the caches are full."
 )

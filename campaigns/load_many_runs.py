@@ -58,7 +58,7 @@ def list_many(runs: int, work: Path) -> Findings:
     ]
     note = (
         f"Many runs: medians of {CALLS} calls. A list has pages of {PAGE} runs. The "
-        "names in the data folder are read and sorted for each list; nothing else grows."
+        "names in the data folder are read and sorted for each list; no more grows."
     )
     return Findings((Table((*columns, *opened), rows),), tuple(broken), (note,))
 
