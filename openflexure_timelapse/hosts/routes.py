@@ -5,6 +5,7 @@ was asked; it returns JSON-able data or the path of a file, and raises our error
 """
 
 import logging
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Tuple, Union
@@ -26,6 +27,7 @@ Handler = Callable[[Verbs, Asked], Reply]
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGE = "index.html"
+LOOKS = threading.BoundedSemaphore(3)
 OK = 200
 INTERNAL_ERROR = 500
 
@@ -219,6 +221,22 @@ def _page(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
     return WEB / name
 
 
+def _look(handler: Handler) -> Handler:
+    """Return a handler that lets few requests work at once; the others wait asleep.
+
+    Each thread that works keeps the one that captures from its turn with Python's
+    lock for some milliseconds, and a server has forty threads for fifty browsers. Not
+    for what steers a run or tells how it goes: that must not wait for a disk.
+    """
+
+    def looked(verbs: Verbs, asked: Asked) -> Reply:
+        with LOOKS:
+            return handler(verbs, asked)
+
+    looked.__doc__ = handler.__doc__
+    return looked
+
+
 ROUTES: Tuple[Route, ...] = (
     Route("status", "status", {"GET": _status}),
     Route("microscope", "microscope", {"GET": _microscope}),
@@ -230,20 +248,20 @@ ROUTES: Tuple[Route, ...] = (
     Route("resume", "resume", {"POST": _resume}),
     Route("stop", "stop", {"POST": _stop}),
     Route("go_to", "go_to", {"POST": _go_to}),
-    Route("latest", "latest", {"GET": _latest}),
+    Route("latest", "latest", {"GET": _look(_latest)}),
     Route("preferences", "preferences", {"GET": _preferences, "PUT": _set_preferences}),
-    Route("runs", "runs", {"GET": _runs}),
-    Route("run", "runs/<run>", {"GET": _run, "DELETE": _delete}),
-    Route("frames", "runs/<run>/frames", {"GET": _frames}),
-    Route("frame", "runs/<run>/frames/<n>", {"GET": _frame}),
-    Route("slots", "runs/<run>/slots", {"GET": _slots}),
-    Route("positions", "runs/<run>/positions", {"GET": _positions}),
-    Route("timeline", "runs/<run>/timeline", {"GET": _timeline}),
-    Route("visits", "runs/<run>/visits", {"GET": _visits}),
-    Route("series", "runs/<run>/series", {"GET": _series}),
+    Route("runs", "runs", {"GET": _look(_runs)}),
+    Route("run", "runs/<run>", {"GET": _look(_run), "DELETE": _delete}),
+    Route("frames", "runs/<run>/frames", {"GET": _look(_frames)}),
+    Route("frame", "runs/<run>/frames/<n>", {"GET": _look(_frame)}),
+    Route("slots", "runs/<run>/slots", {"GET": _look(_slots)}),
+    Route("positions", "runs/<run>/positions", {"GET": _look(_positions)}),
+    Route("timeline", "runs/<run>/timeline", {"GET": _look(_timeline)}),
+    Route("visits", "runs/<run>/visits", {"GET": _look(_visits)}),
+    Route("series", "runs/<run>/series", {"GET": _look(_series)}),
     Route("verify", "runs/<run>/verify", {"POST": _verify}),
     Route("movies", "runs/<run>/movies", {"POST": _make_movie}),
-    Route("files", "runs/<run>/files", {"GET": _files}),
+    Route("files", "runs/<run>/files", {"GET": _look(_files)}),
     Route("file", "runs/<run>/files/<path:name>", {"GET": _file}),
     Route("jobs", "jobs", {"GET": _jobs}),
     Route("job", "jobs/<job>", {"DELETE": _cancel_job}),

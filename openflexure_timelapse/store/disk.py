@@ -18,7 +18,7 @@ import os
 import re
 import uuid
 from pathlib import Path
-from typing import Iterator, Union
+from typing import Iterator, Tuple, Union
 
 from openflexure_timelapse.errors import DiskFullError, StorageError
 
@@ -31,10 +31,12 @@ __all__ = [
     "sync_file",
     "sync_folder",
     "temporary_name",
+    "usual_temporary_name",
 ]
 
 PathLike = Union[str, Path]
 
+USUAL = "0" * 12
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.part(-journal|-wal|-shm)?\Z")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FILES = 64
@@ -78,6 +80,14 @@ def storage_error(problem: OSError, verb: str, path: PathLike) -> StorageError:
 def temporary_name(name: str) -> str:
     """Return a new hidden name that `is_temporary` knows, for a file to be `name`."""
     return f".{name}.{uuid.uuid4().hex[:12]}.part"
+
+
+def usual_temporary_name(name: str) -> str:
+    """Return the temporary name that a write to the file `name` takes if it is free.
+
+    So that a recovery can ask for it, and need not list a folder of a million frames.
+    """
+    return f".{name}.{USUAL}.part"
 
 
 def is_temporary(name: str) -> bool:
@@ -141,12 +151,15 @@ def durable_file(path: PathLike) -> Iterator[io.FileIO]:
         The temporary file is removed and, unless it was there before, so is `path`.
     """
     target = Path(path)
-    temporary = target.with_name(temporary_name(target.name))
-    leftover = temporary
-    existed = done = False
     try:
         existed = target.exists()
-        with temporary.open("xb", buffering=0) as stream:
+        temporary, opened = _new_temporary(target)
+    except OSError as exc:
+        raise storage_error(exc, "write", target) from exc
+    leftover = temporary
+    done = False
+    try:
+        with opened as stream:
             yield stream
             os.fsync(stream.fileno())
         temporary.replace(target)
@@ -161,6 +174,18 @@ def durable_file(path: PathLike) -> Iterator[io.FileIO]:
             # removed by the recovery before the next resume.
             with contextlib.suppress(OSError):
                 leftover.unlink()
+
+
+def _new_temporary(target: Path) -> Tuple[Path, io.FileIO]:
+    """Make a temporary file for `target`: of the usual name, unless that is taken.
+
+    It is by another writer of the same file, or by one that was cut short.
+    """
+    usual = target.with_name(usual_temporary_name(target.name))
+    with contextlib.suppress(FileExistsError):
+        return usual, usual.open("xb", buffering=0)
+    other = target.with_name(temporary_name(target.name))
+    return other, other.open("xb", buffering=0)
 
 
 class RealDisk:

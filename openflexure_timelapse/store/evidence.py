@@ -8,7 +8,7 @@ import hashlib
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Union
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.store.disk import (
@@ -16,6 +16,7 @@ from openflexure_timelapse.store.disk import (
     storage_error,
     sync_file,
     sync_folder,
+    usual_temporary_name,
 )
 from openflexure_timelapse.store.exif import (
     FrameRecord,
@@ -40,6 +41,7 @@ __all__ = [
     "run_place",
     "stored_files",
     "temporaries",
+    "temporaries_of",
 ]
 
 
@@ -156,29 +158,51 @@ def temporaries(folder: Path) -> List[str]:
     StorageError
         When a folder cannot be listed.
     """
+    below = (file for file in stored_files(folder) if _is_leftover(file))
+    return sorted([*_top_temporaries(folder), *below])
+
+
+def temporaries_of(folder: Path, files: Iterable[str]) -> List[str]:
+    """Return our temporary files in a run's own folder, and those of `files`.
+
+    Costs the same however many files there are beside them.
+
+    Raises
+    ------
+    StorageError
+        When the folder cannot be listed.
+    """
+    usual = []
+    for file in files:
+        place, _, name = file.rpartition("/")
+        usual.append(f"{place}/{usual_temporary_name(name)}")
+    below = (file for file in usual if (folder / file).is_file())
+    return sorted([*_top_temporaries(folder), *below])
+
+
+def _top_temporaries(folder: Path) -> List[str]:
+    """Return the temporary files in a run's own folder."""
     try:
-        top = [item.name for item in folder.iterdir() if is_temporary(item.name)]
+        return [item.name for item in folder.iterdir() if is_temporary(item.name)]
     except OSError as exc:
         raise storage_error(exc, "list", folder) from exc
-    below = (file for file in stored_files(folder) if _is_leftover(file))
-    return sorted([*top, *below])
 
 
-def remove_temporaries(folder: Path) -> List[str]:
-    """Remove our temporary files from a run that nobody writes; return their names.
+def remove_temporaries(folder: Path, found: Iterable[str]) -> None:
+    """Remove temporary files, durably, from a run that nobody writes.
 
     Raises
     ------
     StorageError
         When one cannot be removed.
     """
-    found = temporaries(folder)
     try:
         for file in found:
             (folder / file).unlink()
+        for place in {(folder / file).parent for file in found}:
+            sync_folder(place)
     except OSError as exc:
         raise storage_error(exc, "remove a temporary file in", folder) from exc
-    return found
 
 
 def _is_leftover(file: str) -> bool:

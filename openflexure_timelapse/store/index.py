@@ -28,7 +28,7 @@ from typing import (
 from openflexure_timelapse.errors import ConflictError, DamagedRunError, StorageError
 from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
 from openflexure_timelapse.plan import slug
-from openflexure_timelapse.store import rows
+from openflexure_timelapse.store import blocks, rows
 from openflexure_timelapse.store.database import Readers, connect_writer, translated
 from openflexure_timelapse.store.exif import jsonable
 from openflexure_timelapse.store.layout import FrameName
@@ -113,8 +113,8 @@ class Index:
             connect_writer(path, create=True)
         ) as connection:
             connection.executescript(
-                f"BEGIN; {rows.SCHEMA}; PRAGMA user_version={rows.SCHEMA_VERSION};"
-                "COMMIT;"
+                f"BEGIN; {rows.SCHEMA} {blocks.SCHEMA}"
+                f"PRAGMA user_version={rows.SCHEMA_VERSION}; COMMIT;"
             )
 
     def _check_version(self) -> None:

@@ -1,7 +1,7 @@
 """A run at a glance: counts along its slots, and curves thinned to what a page shows.
 
-Nothing here hands out more rows than were asked for. A timeline and the lateness cost
-one pass inside SQLite, the other curves a search for each point.
+Nothing here hands out more rows than were asked for. A timeline and the lateness are
+read from sums over blocks of slots, the other curves by a search for each point.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 from openflexure_timelapse.errors import DamagedRunError
 from openflexure_timelapse.frame import Frame, Outcome, Visit
 from openflexure_timelapse.store import rows
+from openflexure_timelapse.store.blocks import BLOCK, MADE, provide
 from openflexure_timelapse.store.index import Index
 
 __all__ = ["Bin", "MadeVisit", "Overview", "Point"]
@@ -30,8 +31,19 @@ SELECT first / :width AS b, last / :width AS e, outcome, sum(last - first + 1),
        min(first), max(last)
 FROM slots GROUP BY b, e, outcome
 """
+SELECT_LONG_COUNTS = SELECT_COUNTS.replace(
+    "FROM slots", f"FROM slots WHERE first / {BLOCK} <> last / {BLOCK}"
+)
+SELECT_BLOCK_COUNTS = f"""
+SELECT block * {BLOCK} / :width AS b, outcome, sum(slots) FROM slot_blocks
+GROUP BY b, outcome
+"""  # noqa: S608 - our own names only
+# So many blocks in a bin make the rounding of its width small.
+FEWEST_BLOCKS = 2
 
-COUNT_FRAMES = f"SELECT count(*) FROM frames WHERE position = {PLACE}"  # noqa: S608
+COUNT_FRAMES = f"""
+SELECT coalesce(sum(frames), 0) FROM stacks WHERE position = {PLACE}
+"""  # noqa: S608 - our own names only
 FRAMES_OF_SLOT = f"{rows.SELECT_FRAMES} WHERE slot = :slot AND +n > :after"
 
 VISIT_COLUMNS = ", ".join(
@@ -56,10 +68,11 @@ WITH RECURSIVE bins (first) AS (
     SELECT first + :width FROM bins WHERE first + :width <= :newest
 )
 """
-# The plus keeps SQLite from walking all frames of the position for each bin.
 IN_BIN = f"""
-own.slot >= bins.first AND own.slot < bins.first + :width AND +own.position = {PLACE}
+own.slot >= bins.first AND own.slot < bins.first + :width AND own.position = {PLACE}
 """
+# The plus keeps SQLite from walking all frames of the position for each bin.
+IN_BIN_OF_FRAMES = IN_BIN.replace("own.position", "+own.position")
 SELECT_FOCUS = f"""{BINS}
 SELECT visits.slot, visits.focus FROM bins CROSS JOIN visits ON visits.n = (
     SELECT n FROM visits AS own WHERE {IN_BIN} AND own.focus IS NOT NULL
@@ -68,13 +81,13 @@ SELECT visits.slot, visits.focus FROM bins CROSS JOIN visits ON visits.n = (
 """  # noqa: S608 - our own names only
 SELECT_PLACES = f"""{BINS}
 SELECT frames.slot, frames.x, frames.y FROM bins CROSS JOIN frames ON frames.n = (
-    SELECT n FROM frames AS own WHERE {IN_BIN} ORDER BY own.slot LIMIT 1
+    SELECT n FROM frames AS own WHERE {IN_BIN_OF_FRAMES} ORDER BY own.slot LIMIT 1
 ) ORDER BY bins.first
 """  # noqa: S608 - our own names only
 # The columns beside max() are those of the row that has it.
 SELECT_LATENESS = """
 SELECT (SELECT name FROM positions WHERE id = position), slot, max(lateness_ns)
-FROM visits WHERE outcome IN (:captured, :late) GROUP BY position, slot / :width
+FROM {table} GROUP BY position, slot / :width
 """
 
 
@@ -127,10 +140,15 @@ class Overview:
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection; a row that makes no sense is damage."""
+        """Lend a connection that sees one moment; a row without sense is damage."""
         try:
             with self._index.readers.borrow() as reader:
-                yield reader
+                reader.execute("BEGIN")
+                try:
+                    yield reader
+                finally:
+                    if reader.in_transaction:
+                        reader.execute("ROLLBACK")
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             message = f"The index {self._index.path} is damaged ({exc}); run repair "
             raise DamagedRunError(message + "on its run.") from exc
@@ -153,13 +171,22 @@ class Overview:
                 )
                 for first in range(0, newest + 1, width)
             ]
-            for row in reader.execute(SELECT_COUNTS, {"width": width}):
+            counts, values = SELECT_COUNTS, {"width": width}
+            if width >= FEWEST_BLOCKS * BLOCK:
+                provide(reader, "slot_blocks")
+                for number, outcome, slots in reader.execute(
+                    SELECT_BLOCK_COUNTS, values
+                ):
+                    bins[number].counts[Outcome(outcome).value] += slots
+                counts = SELECT_LONG_COUNTS
+            for row in reader.execute(counts, values):
                 _count(bins, row)
         return bins
 
     def count_frames(self, position: str) -> int:
-        """Return the number of frames of a position, counted in its index."""
+        """Return the number of frames of a position."""
         with self._reader() as reader:
+            provide(reader, "stacks")
             found = reader.execute(COUNT_FRAMES, {"position": position})
             return int(found.fetchone()[0])
 
@@ -226,12 +253,14 @@ class Overview:
         Only of visits that were made.
         """
         found: Dict[str, List[Point]] = {}
-        made = {"captured": Outcome.CAPTURED.value, "late": Outcome.LATE.value}
         with self._reader() as reader:
             _, width = _width(reader, NEWEST_VISIT, most)
-            for name, slot, lateness_ns in reader.execute(
-                SELECT_LATENESS, {"width": width, **made}
-            ):
+            table = f"visits WHERE outcome IN {MADE}"
+            if width >= FEWEST_BLOCKS * BLOCK:
+                provide(reader, "visit_blocks")
+                table = "visit_blocks"
+            query = SELECT_LATENESS.format(table=table)
+            for name, slot, lateness_ns in reader.execute(query, {"width": width}):
                 found.setdefault(name, []).append((slot, int(lateness_ns)))
         return found
 
@@ -240,7 +269,10 @@ def _width(reader: sqlite3.Connection, newest: str, most: int) -> Tuple[int, int
     """Return the newest slot, -1 for none, and the slots in each of `most` bins."""
     row = reader.execute(newest).fetchone()
     last = -1 if row is None or row[0] is None else int(row[0])
-    return last, max(1, -(-(last + 1) // most))
+    width = max(1, -(-(last + 1) // most))
+    if width >= FEWEST_BLOCKS * BLOCK:
+        width += -width % BLOCK
+    return last, width
 
 
 def _points(

@@ -23,6 +23,7 @@ from openflexure_timelapse.store.evidence import (
     remove_temporaries,
     run_place,
     stored_files,
+    temporaries,
 )
 from openflexure_timelapse.store.header import (
     HEADER_KEY,
@@ -142,7 +143,8 @@ def repair(folder: Union[str, Path]) -> RepairReport:
     try:
         flush_names(place)
         finished = _swap(place)
-        removed = remove_temporaries(place)
+        removed = temporaries(place)
+        remove_temporaries(place, removed)
         with contextlib.closing(Salvage(place / INDEX_FILE)) as old:
             header, known = _header(place, old)
             moved = [] if known else _write_header(place, header)

@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import InvalidRequestError, NotFoundError
 from openflexure_timelapse.frame import Event, Frame, Slot, Visit
+from openflexure_timelapse.store.begun import begun_files
 from openflexure_timelapse.store.counting import ReasonCount, count_reasons
 from openflexure_timelapse.store.frames_csv import write_frames_csv
 from openflexure_timelapse.store.header import read_header
@@ -114,6 +115,15 @@ class RunReader:
         None when no repair met it.
         """
         return self._index.set_aside(file)
+
+    def begun_files(self) -> List[str]:
+        """Return the names of frames whose writing may have been cut short.
+
+        A process that was killed can have left a file, with its name or a temporary
+        one, for these and for no others. Most of them are not there.
+        """
+        with self._index.readers.borrow() as reader:
+            return begun_files(reader, self.folder)
 
     def last_frame(
         self, position: Optional[str] = None, plane: Optional[int] = None

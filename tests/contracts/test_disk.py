@@ -10,7 +10,12 @@ from cases.stored import make_read_only, small_disk
 
 from openflexure_timelapse.errors import DiskFullError, StorageError
 from openflexure_timelapse.ports import Disk
-from openflexure_timelapse.store.disk import RealDisk, is_temporary, temporary_name
+from openflexure_timelapse.store.disk import (
+    RealDisk,
+    is_temporary,
+    temporary_name,
+    usual_temporary_name,
+)
 
 LARGE = bytes(range(256)) * 4096
 
@@ -77,6 +82,17 @@ def test_a_name_that_is_removed_is_flushed(
     monkeypatch.setattr(os, "fsync", watched)
     disk.remove(str(tmp_path / "a"))
     assert seen == [(str(tmp_path), False)]
+
+
+def test_what_a_cut_write_left_is_in_nobody_s_way(disk: Disk, tmp_path: Path) -> None:
+    """Another write to the same name goes well, and leaves it to the recovery."""
+    left = tmp_path / usual_temporary_name("a.jpeg")
+    assert is_temporary(left.name)
+    left.write_bytes(b"half")
+    disk.write(str(tmp_path / "a.jpeg"), b"whole")
+    assert (tmp_path / "a.jpeg").read_bytes() == b"whole"
+    assert left.read_bytes() == b"half"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("place", ["missing/a", "file/a"])

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from openflexure_timelapse.errors import ConflictError
 from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot
-from openflexure_timelapse.store.disk import RealDisk, temporary_name
+from openflexure_timelapse.store.disk import RealDisk, usual_temporary_name
 from openflexure_timelapse.store.exif import with_exif
 from openflexure_timelapse.store.header import frame_record
 from openflexure_timelapse.store.layout import frame_file
@@ -112,10 +112,11 @@ class StoredRun(RuleBasedStateMachine):
     def power_cut_while_writing(self, slot: int, position: str, length: int) -> None:
         """A file that was half written is removed; nothing else changes."""
         self._cut()
-        name = frame_file(position, slot, 0)
+        slot, position, plane = self._next_place(slot, position, 0)
+        name = frame_file(position, slot, plane)
         path = self.store.folder / name
         path.parent.mkdir(exist_ok=True)
-        half = path.with_name(temporary_name(path.name))
+        half = path.with_name(usual_temporary_name(path.name))
         half.write_bytes(tiny_jpeg()[:length])
         report = recover(self.store)
         assert len(report.temporaries_removed) == 1
@@ -124,7 +125,8 @@ class StoredRun(RuleBasedStateMachine):
     @rule(slot=SLOTS, position=POSITIONS, plane=PLANES)
     def power_cut_before_the_row(self, slot: int, position: str, plane: int) -> None:
         """A frame that has its name but not its row is adopted as it is."""
-        place = (slot, position, plane)
+        place = self._next_place(slot, position, plane)
+        slot, position, plane = place
         if place in self.frames:
             return
         self._cut()
@@ -139,6 +141,15 @@ class StoredRun(RuleBasedStateMachine):
         assert frame.sha256 == hashlib.sha256(content).hexdigest()
         assert frame.draft == draft(*place)
         self.frames[place] = frame
+
+    def _next_place(self, slot: int, position: str, plane: int) -> Place:
+        """Return a place that a run may write to next, near to the one asked for."""
+        last = self.store.last_frame()
+        first = self.store.totals().next_slot
+        after_last = max(first, 0 if last is None else last.draft.slot + 1)
+        largest = max((place[2] for place in self.frames), default=-1)
+        slot = first + slot % (after_last - first + 1)
+        return slot, position, min(plane, largest + 1)
 
     @rule()
     def lose_the_index(self) -> None:

@@ -640,7 +640,7 @@ def test_a_disk_that_takes_no_preview_still_shows_the_frame(
     def refuse(*_arguments: Any) -> None:
         raise DiskFullError("no space is left")
 
-    monkeypatch.setattr(service.library._disk, "write", refuse)
+    monkeypatch.setattr(service.library._previews._disk, "write", refuse)
     assert service.frame(run_id, 1, 160) == service.frame(run_id, 1)
     service.close()
 

@@ -1,5 +1,7 @@
 """The service as a server offers it, whatever is broken."""
 
+import functools
+import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
@@ -271,3 +273,40 @@ def test_a_failed_remark_is_only_a_remark(tmp_path: Path) -> None:
     verbs = Verbs(lambda: tmp_path, made, remarks)
     assert "ZeroDivisionError" in verbs.status()["warnings"][0]
     verbs.close()
+
+
+def test_many_who_look_keep_nobody_from_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few of them work at once; the others wait for them, and the status does not."""
+    let_go, entered, lock = threading.Event(), threading.Semaphore(0), threading.Lock()
+    inside, most = 0, 0
+
+    def runs(*_arguments: Any) -> Dict[str, Any]:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        entered.release()
+        let_go.wait()
+        with lock:
+            inside -= 1
+        return {"runs": []}
+
+    monkeypatch.setattr(Service, "runs", runs)
+    verbs = at(tmp_path)
+    verbs.status()
+    ask = functools.partial(asked, verbs, "GET", "runs")
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    entered.acquire()
+    told = asked(verbs, "GET", "status")
+    let_go.set()
+    for thread in threads:
+        thread.join()
+    verbs.close()
+    assert isinstance(told, dict)
+    assert told["phase"] == "idle"
+    assert most <= 3
+    assert sum(entered.acquire(blocking=False) for _ in range(20)) == 19

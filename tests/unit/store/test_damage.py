@@ -31,7 +31,11 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot, Visit
 from openflexure_timelapse.store import repair as repair_module
-from openflexure_timelapse.store.disk import RealDisk, rename_durably
+from openflexure_timelapse.store.disk import (
+    RealDisk,
+    rename_durably,
+    usual_temporary_name,
+)
 from openflexure_timelapse.store.exif import read_frame_record, with_exif
 from openflexure_timelapse.store.header import MEMBERS, frame_record
 from openflexure_timelapse.store.recover import recover, repair, verify
@@ -599,7 +603,7 @@ def test_what_a_killed_process_did_is_flushed_before_it_is_built_on(
 def test_recover_cleans_and_adopts(tmp_path: Path) -> None:
     """Before a resume, leftovers go and a frame that lacks only its row is listed."""
     folder = finished_run(tmp_path, 2)
-    leftover = folder / "frames/here/.0000002.jpeg.0123456789ab.part"
+    leftover = folder / "frames/here" / usual_temporary_name("0000002.jpeg")
     leftover.write_bytes(b"half a frame")
     path = orphan(folder, 2, 3)
     with RunStore.open(folder, RealDisk()) as store:

@@ -1,5 +1,6 @@
 """A run at a glance: right, and as cheap for a long run as a page needs."""
 
+import shutil
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
@@ -8,12 +9,25 @@ from cases.stored import draft, new_run
 
 from openflexure_timelapse.errors import DamagedRunError
 from openflexure_timelapse.frame import Frame, Outcome, Reason, Slot, Visit
+from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.run_store import RunStore
 
 SLOTS = 100_000
 PAUSED = (20_000, 79_999)
 NAMES = ("left", "right")
 EVERY = 10
+LATER = (
+    ("TRIGGER", "slot_in_block"),
+    ("TRIGGER", "visit_in_block"),
+    ("TRIGGER", "frame_in_stack"),
+    ("TABLE", "slot_blocks"),
+    ("TABLE", "visit_blocks"),
+    ("TABLE", "stacks"),
+    ("INDEX", "long_slots"),
+    ("INDEX", "focused_visits"),
+    ("INDEX", "refused_visits"),
+)
+"""What runs of version 0.1.0 do not have."""
 
 
 def visit(slot: int, position: str, **changes: Any) -> Visit:
@@ -154,12 +168,36 @@ def test_the_worst_lateness_survives_the_thinning(long: RunStore) -> None:
 
 
 def test_a_search_for_points_does_not_walk_the_run(long: RunStore) -> None:
-    """Focus and drift cost what their points cost, a timeline one pass."""
+    """Every curve costs what its points cost, a timeline what its bins do."""
     look = long.overview
     assert steps_of(long, lambda: look.drift("left", 200)) < 50
-    assert steps_of(long, lambda: look.focus("left", 200)) < 200
-    assert steps_of(long, lambda: look.timeline(200)) < 40 * SLOTS / 1000
-    assert steps_of(long, lambda: look.lateness_ns(200)) < 80 * SLOTS / 1000
+    assert steps_of(long, lambda: look.focus("left", 200)) < 50
+    assert steps_of(long, lambda: look.timeline(200)) < 100
+    assert steps_of(long, lambda: look.lateness_ns(200)) < 100
+    assert steps_of(long, lambda: look.count_frames("left")) < 2
+
+
+def test_a_run_of_an_older_version_is_shown_as_well(long: RunStore) -> None:
+    """It has no sums over blocks of slots: then its rows are walked."""
+
+    def looks(run: RunStore) -> List[Any]:
+        look = run.overview
+        return [
+            *(look.timeline(most) for most in (7, 200, 1000)),
+            *(look.lateness_ns(most) for most in (7, 200, 1000)),
+            look.focus("left", 200),
+            look.count_frames("left"),
+        ]
+
+    told = looks(long)
+    shutil.copytree(str(long.folder), str(long.folder.with_name("old")))
+    with RunStore.open(long.folder.with_name("old"), RealDisk()) as old:
+        with old._index._transaction() as writer:
+            for kind, name in LATER:
+                writer.execute(f"DROP {kind} {name}")
+        assert looks(old) == told
+        old.add_slot(Slot(SLOTS, SLOTS, Outcome.FAILED, Reason.TIMEOUT, "", 0))
+        assert old.overview.timeline(7)[-1].counts["failed"] == 1
 
 
 # ------------------------------------------------------------------ visits and frames
