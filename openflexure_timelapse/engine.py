@@ -16,7 +16,7 @@ from openflexure_timelapse.helm import Helm
 from openflexure_timelapse.instrument import Instrument
 from openflexure_timelapse.itinerary import not_made, slot_of, tasks_of
 from openflexure_timelapse.ledger import Ledger
-from openflexure_timelapse.memory import Memory
+from openflexure_timelapse.memory import UNKNOWN_GAPS, Memory
 from openflexure_timelapse.origin import Origin
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import (
@@ -172,8 +172,9 @@ class Engine:
 
     def status(self) -> RunStatus:
         """Return a frozen snapshot."""
-        state, origin_ns = self._helm.state, self._origin.monotonic_ns
-        return self._board.status(state, self._book.progress, origin_ns)
+        origin = self._origin
+        origin_ns = origin.monotonic_ns if origin.is_known else None
+        return self._board.status(self._helm.state, self._book.progress, origin_ns)
 
     # ------------------------------------------------------------------------ the run
 
@@ -213,6 +214,9 @@ class Engine:
         self._ledger.event("resumed", regained)
         self._book.close_half_done()
         self._book.skip_interrupted(self._elapsed_ns())
+        if regained["unknown_gap"]:
+            gaps = self._board.see_unknown_gap(self._book.progress.next_slot)
+            self._ledger.value(UNKNOWN_GAPS, gaps)
 
     def _loop(self) -> None:
         """Do what is due, until the state says that nothing is any more."""

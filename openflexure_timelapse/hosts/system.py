@@ -104,7 +104,12 @@ class RealClock:
         return TIMESYNC_MARK.exists() or _hardware_clock_agrees(self.wall_ns())
 
     def utc_offset_s(self, wall_ns: int) -> int:
-        """Return the offset of this machine's zone, summer time included."""
+        """Return the offset of this machine's zone, summer time included.
+
+        The C library keeps the zone that it has read first; a person may set another
+        one while a run goes on for weeks.
+        """
+        time.tzset()
         return int(time.localtime(wall_ns // NS_PER_S).tm_gmtoff)
 
     def boot_id(self) -> str:
