@@ -293,10 +293,17 @@ class Engine:
             disk_full = disk_full or visit.reason is Reason.DISK_FULL
             visits.append(visit)
             self._board.see_visit(visit)
+            self._see_light()
         slot = slot_of(visits, decision)
         self._book.record(slot, decision.progress, visits)
         if disk_full:
             self._apply(RunEvent.DISK_FULL)
+
+    def _see_light(self) -> None:
+        """Tell of a light that began or ceased to disobey."""
+        told = self._instrument.light_trouble
+        if self._board.see_light(told):
+            self._ledger.event("light", {"trouble": told})
 
     # -------------------------------------------------------------------------- state
 
@@ -352,7 +359,9 @@ class Engine:
         try:
             self._instrument.put_back()
         except HardwareError as exc:
+            self._board.see_not_restored(str(exc))
             self._ledger.event("hardware_not_restored", {"error": str(exc)})
+        self._see_light()
         if self._leaving and self._helm.state.phase is not Phase.FINISHING:
             self._ledger.event("left", {})
             self._ledger.flush()

@@ -100,7 +100,7 @@ class Ledger:
                 self._store.record(**self._waiting[0])
             except DamagedRunError:
                 raise
-            except StorageError:
+            except (StorageError, MemoryError):
                 return False
             self._waiting.pop(0)
         return True

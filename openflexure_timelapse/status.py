@@ -28,12 +28,15 @@ NS_PER_S = 1_000_000_000
 NS_PER_US = 1_000
 BYTES_PER_MB = 1_000_000
 ACTIVE = (Phase.WAITING, Phase.RUNNING, Phase.PAUSED)
+OVERDUE = 0.9
+"""A slot that is not over after so much of its interval is told to be late."""
 BUSY_OR_BROKEN = (
     Reason.TIMEOUT,
     Reason.HARDWARE,
     Reason.STAGE,
     Reason.BUSY,
     Reason.INCOMPLETE_IMAGE,
+    Reason.MEMORY,
 )
 
 
@@ -55,6 +58,7 @@ class StatusBoard:
         self._lateness = LatenessMeter()
         self._troubles = Troubles()
         self._rejected: Dict[str, int] = {}
+        self._light = ""
         self._unknown_gaps: List[int] = list(store.value(UNKNOWN_GAPS) or ())
         self._rows_waiting = 0
         self._detail = ""
@@ -90,10 +94,12 @@ class StatusBoard:
             place = f"{draft.position}, plane {draft.plane}"
             self._troubles.note("picture", place, told)
 
-    def see_light(self, told: str) -> None:
-        """Take note of a light that does not obey; empty for one that does."""
+    def see_light(self, told: str) -> bool:
+        """Take note how a light does not obey, empty for one that does; True if new."""
         with self._lock:
+            before, self._light = self._light, told
             self._troubles.note("light", "", told)
+        return told != before
 
     def see_unknown_gap(self, slot: int) -> List[int]:
         """Take note of a gap of unknown length before a slot; return all such slots."""
@@ -219,7 +225,8 @@ class StatusBoard:
             )
         slot = progress.next_slot
         late_ns = 0 if ahead_ns is None else -ahead_ns
-        if state.phase is Phase.RUNNING and late_ns > self._grid.interval_at(slot):
+        over_ns = late_ns - OVERDUE * self._grid.interval_at(slot) if late_ns else 0
+        if state.phase is Phase.RUNNING and over_ns > 0:
             late_s = late_ns / NS_PER_S
             told.append(f"Slot {slot} was due {late_s:.0f} s ago and is not over.")
         return told

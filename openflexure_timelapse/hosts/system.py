@@ -198,6 +198,11 @@ class _Worker:
                 result = job()
             except BaseException as exc:  # noqa: BLE001 - handed to the caller whole
                 error = exc
+            if self.abandoned:
+                # Nobody waits for it. An error refers to this frame by its traceback;
+                # kept here, it would keep the signal's pipe open, too.
+                result, error = None, None
+                return
             self._result, self._error = result, error
             self._done.set()
 
