@@ -83,9 +83,8 @@ def _hang(calls: int, work: Path) -> Tuple[Table, List[str]]:
     fell: List[str] = []
     for name, is_reset in HANGS.items():
         lasts_s = min(30.0, 1.0 + calls / 10)
-        found = hang(
-            work / f"hung-{is_reset}", calls, is_reset=is_reset, lasts_s=lasts_s
-        )
+        folder = work / f"hung-{is_reset}"
+        found = hang(folder, calls, is_reset=is_reset, lasts_s=lasts_s)
         rows.append((name, *vars(found).values()))
         if found.threads > MOST_STUCK + 1 or found.descriptors > MOST_DESCRIPTORS:
             fell.append(f"{name}: threads or descriptors pile up: {found}.")

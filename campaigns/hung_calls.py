@@ -5,7 +5,6 @@ second; threads, descriptors and the lock of the microscope are the real ones.
 """
 
 import gc
-import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ SPEED = 100.0
 ALLOWANCE_NS = 250_000_000
 PLAN = {"interval_s": 20}
 GOOD_AFTER = 4
+OPEN_FILES = Path("/proc/self/fd")
 
 
 class _HastyClock(ScaledClock):
@@ -218,4 +218,4 @@ def _descriptors(*, collect: bool = False) -> int:
     """Return how many descriptors this process has open."""
     if collect:
         gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(OPEN_FILES.iterdir()))
