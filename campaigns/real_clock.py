@@ -22,7 +22,7 @@ from openflexure_timelapse.hosts.system import RealClock
 __all__ = ["COLUMNS", "attack_real_clock"]
 
 PLAN: Mapping[str, Any] = {"interval_s": 4, "frames": 6}
-STEP_AFTER_S = 10.0
+FRAMES_BEFORE = 2
 COLUMNS = (
     "real clock",
     "slots",
@@ -114,10 +114,9 @@ def _child(
     child = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    ready = folder / "begun"
-    while child.poll() is None and not ready.exists():
-        time.sleep(0.01)
-    time.sleep(STEP_AFTER_S)
+    frames = folder / "run" / "frames"
+    while child.poll() is None and len([*frames.glob("*/*.jpeg")]) < FRAMES_BEFORE:
+        time.sleep(0.05)
     if zones:
         shutil.copyfile(ZONE_FILES / zones[1], change)
     else:
@@ -130,7 +129,6 @@ def main(folder: Path) -> None:
     """Run the engine on the real clock, and print what its frames say."""
     run = Rehearsal(folder, PLAN, 1, "empty")
     run.begin(RealClock())
-    (folder / "begun").touch()
     run.run()
     drafts = [frame.draft for frame in run.frames()]
     if not drafts:
