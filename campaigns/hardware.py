@@ -17,6 +17,8 @@ from campaigns.hardware_cases import CASES, Case
 from campaigns.hardware_checks import Tally, check
 from campaigns.hung_calls import hang
 from campaigns.rehearsal import NS_PER_S, Rehearsal
+from campaigns.short_memory import COLUMNS as STARVED_COLUMNS
+from campaigns.short_memory import starve
 from hardware_sim.clock import VirtualClock
 from openflexure_timelapse import quality
 from openflexure_timelapse.hosts.system import MOST_STUCK
@@ -26,6 +28,7 @@ __all__ = ["TRIALS", "attack"]
 
 TRIALS = 600
 HUNG_CALLS = 500
+STARVED = 20
 MOST_DESCRIPTORS = 30
 HANGS = {
     "hung until reset, real threads": True,
@@ -73,8 +76,16 @@ def attack(trials: int, seed: int, work: Path) -> Findings:
         f"{name}: {told}" for name, tally in tallies.items() for told in tally.broken
     ]
     rows = tuple(_row(name, tally) for name, tally in tallies.items() if tally.trials)
-    hung, fell = _hang(max(5, trials * HUNG_CALLS // TRIALS), work)
-    return Findings((Table(COLUMNS, rows), hung), (*broken, *fell))
+    tables = [Table(COLUMNS, rows)]
+    if HANGS:
+        hung, fell = _hang(max(6, trials * HUNG_CALLS // TRIALS), work)
+        tables.append(hung)
+        broken += fell
+    if STARVED:
+        row, fell = starve(max(1, trials * STARVED // TRIALS), seed, work)
+        tables.append(Table(STARVED_COLUMNS, (row,)))
+        broken += fell
+    return Findings(tuple(tables), tuple(broken))
 
 
 def _hang(calls: int, work: Path) -> Tuple[Table, List[str]]:
@@ -82,9 +93,8 @@ def _hang(calls: int, work: Path) -> Tuple[Table, List[str]]:
     rows: List[Tuple[Cell, ...]] = []
     fell: List[str] = []
     for name, is_reset in HANGS.items():
-        lasts_s = min(30.0, 1.0 + calls / 10)
         folder = work / f"hung-{is_reset}"
-        found = hang(folder, calls, is_reset=is_reset, lasts_s=lasts_s)
+        found = hang(folder, calls, is_reset=is_reset, lasts_slots=calls)
         rows.append((name, *vars(found).values()))
         if found.threads > MOST_STUCK + 1 or found.descriptors > MOST_DESCRIPTORS:
             fell.append(f"{name}: threads or descriptors pile up: {found}.")
@@ -133,6 +143,7 @@ def _try(tally: Tally, name: str, key: str, folder: Path) -> None:
     fallen = len(tally.broken)
     with _short_of_memory(case, clock, random, run):
         end = run.run()
+    run.look()
     tally.trials += 1
     if end is None or not engine.closed:
         tally.fell("The run was not closed.")

@@ -178,11 +178,10 @@ def _check_after(  # noqa: PLR0913, PLR0917 (all that remains of a run)
         before = [
             frame for frame in own if not frame.draft.flags and frame not in later
         ]
-        if not before:
-            before = [frame for frame in own if not frame.draft.flags][:1]
+        models = before or [frame for frame in own if not frame.draft.flags]
         for frame in later:
-            if frame.draft.position == name and before:
-                told = _harm(tally, frame, before[0], truth, is_exempt=bool(exempt))
+            if frame.draft.position == name:
+                told = _harm(tally, frame, models, truth, is_exempt=bool(exempt))
                 if told:
                     tally.harmed += 1
                     tally.fell(f"{frame.file}, after all was over: {told}.")
@@ -207,22 +206,23 @@ def _over_s(case: Case, run: Rehearsal) -> float:
 def _harm(
     tally: Tally,
     frame: Frame,
-    good: Frame,
+    good: Sequence[Frame],
     truth: Mapping[int, Dict[str, Any]],
     *,
     is_exempt: bool,
 ) -> str:
-    """Return what is wrong with a frame, next to a good one of its position."""
+    """Return what is wrong with a frame, next to good ones of its position."""
     if frame.draft.flags:
         return f"flagged {[flag.value for flag in frame.draft.flags]}"
-    share = frame.draft.mean_grey / max(good.draft.mean_grey, 1.0)
+    model = good[0]
+    share = frame.draft.mean_grey / max(model.draft.mean_grey, 1.0)
     if abs(share - 1) > GREY_SHARE:
         return f"{share:.2f} times as bright"
-    here, there = _of(frame, truth)["stage_um"], _of(good, truth)["stage_um"]
+    here, there = _of(frame, truth)["stage_um"], _of(model, truth)["stage_um"]
     off_um = [abs(a - b) for a, b in zip(here, there)]
     if not is_exempt:
         tally.off_um = max(tally.off_um, *map(_tenths, off_um[:2]))
-    refocused = frame.draft.z != good.draft.z
+    refocused = frame.draft.z != model.draft.z
     axes: Tuple[int, ...] = (0, 1) if refocused else (0, 1, 2)
     if not is_exempt and any(off_um[axis] > PLAY_UM[axis] for axis in axes):
         return f"off its place by {off_um} um"

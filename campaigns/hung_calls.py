@@ -7,7 +7,7 @@ second; threads, descriptors and the lock of the microscope are the real ones.
 import gc
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
@@ -16,7 +16,7 @@ from hardware_sim.clock import ScaledClock
 from hardware_sim.microscope import SimMicroscope
 from openflexure_timelapse.errors import HardwareTimeoutError, WrongPhaseError
 from openflexure_timelapse.frame import Outcome
-from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.hosts.system import MOST_STUCK, RealClock
 from openflexure_timelapse.ports import Lane
 
 __all__ = ["HungCalls", "hang"]
@@ -27,6 +27,9 @@ SPEED = 100.0
 ALLOWANCE_NS = 250_000_000
 PLAN = {"interval_s": 20}
 GOOD_AFTER = 4
+MOST_LOST_AFTER = 12
+LOOK_S = 0.05
+MADE = (Outcome.CAPTURED, Outcome.LATE)
 OPEN_FILES = Path("/proc/self/fd")
 
 
@@ -146,8 +149,8 @@ class HungCalls:
     warned: bool
 
 
-def hang(folder: Path, calls: int, *, is_reset: bool, lasts_s: float) -> HungCalls:
-    """Let a camera hang in so many calls, or for so many real seconds; then mend it.
+def hang(folder: Path, calls: int, *, is_reset: bool, lasts_slots: int) -> HungCalls:
+    """Let a camera hang in so many calls, or for so many slots; then mend it.
 
     Parameters
     ----------
@@ -157,61 +160,104 @@ def hang(folder: Path, calls: int, *, is_reset: bool, lasts_s: float) -> HungCal
         Where a reset ends each hang: how many.
     is_reset : bool
         Whether it does.
-    lasts_s : float
-        How long a camera hangs that no reset mends.
+    lasts_slots : int
+        How many slots a camera costs that no reset mends.
     """
-    threads, descriptors = threading.active_count(), _descriptors(collect=True)
-    seen: List[Tuple[int, int]] = []
-    folder.mkdir(parents=True)
-    run = Rehearsal(folder, PLAN, 1, "empty")
-    cameras: List[_HangingCamera] = []
+    before = _descriptors(collect=True)
+    trial = _Trial(folder, calls, is_reset=is_reset, lasts_slots=lasts_slots)
+    found = trial.record()
+    del trial
+    return replace(found, left_open=_descriptors(collect=True) - before)
 
-    def wrap(microscope: SimMicroscope) -> _Hanging:
-        cameras.append(_HangingCamera(microscope, is_reset=is_reset))
-        return _Hanging(microscope, cameras[0])
 
-    engine = run.begin(_HastyClock(SPEED, RealClock()), wrap=wrap)
-    camera = cameras[0]
-    warned: List[bool] = []
-    good = [0]
-    decided: List[int] = []
+class _Trial:
+    """One run whose camera hangs; parameters as those of `hang`."""
 
-    def mend() -> None:
-        decided.append(len(run.visits()))
-        camera.mend()
+    def __init__(
+        self, folder: Path, calls: int, *, is_reset: bool, lasts_slots: int
+    ) -> None:
+        self._calls = calls
+        self._is_reset = is_reset
+        self._lasts_slots = lasts_slots
+        self._before = threading.active_count(), _descriptors(collect=True)
+        self._seen: List[Tuple[int, int]] = []
+        self._warned: List[bool] = []
+        self._good = 0
+        self._visits_before = 0
+        self._over = threading.Event()
+        folder.mkdir(parents=True)
+        self._run = Rehearsal(folder, PLAN, 1, "empty")
+        clock = _HastyClock(SPEED, RealClock())
+        self._engine = self._run.begin(clock, wrap=self._wrap)
 
-    def captured() -> None:
-        seen.append((threading.active_count(), _descriptors()))
-        if camera.hangs:
-            if camera.hung:
-                warned.append(bool(engine.status().warnings))
-            if is_reset and camera.hung >= calls:
-                mend()
+    def _wrap(self, microscope: SimMicroscope) -> _Hanging:
+        """Put the camera that hangs in the place of the other."""
+        self._camera = _HangingCamera(microscope, is_reset=self._is_reset)
+        self._camera.on_capture = self._see_capture
+        return _Hanging(microscope, self._camera)
+
+    def record(self) -> HungCalls:
+        """Run, and return what was found, but for `left_open`."""
+        watcher = threading.Thread(target=self._watch)
+        watcher.start()
+        try:
+            self._run.run()
+        finally:
+            self._camera.mend()
+            self._over.set()
+            watcher.join()
+        outcomes = [visit.outcome for visit in self._run.visits()]
+        good = [outcome in MADE for outcome in outcomes]
+        after = good[self._visits_before :]
+        threads, descriptors = self._before
+        return HungCalls(
+            hung=self._camera.hung,
+            slots=len(self._run.slots()),
+            captured=sum(good),
+            threads=max(each for each, _ in self._seen) - threads,
+            descriptors=max(each for _, each in self._seen) - descriptors,
+            left_open=0,
+            lost_after=after.index(True) if True in after else len(after),
+            is_free=self._run.microscope._is_free(),  # noqa: SLF001 - no port asks
+            warned=all(self._warned),
+        )
+
+    def _see_capture(self) -> None:
+        """Count, on the thread of the call, and end what is long enough."""
+        self._seen.append((threading.active_count(), _descriptors()))
+        if self._camera.hangs:
+            if self._camera.hung:
+                self._warned.append(bool(self._engine.status().warnings))
+            if self._is_reset and self._camera.hung >= self._calls:
+                self._mend()
             return
-        good[0] += 1
-        if good[0] == GOOD_AFTER:
-            with suppress(WrongPhaseError):
-                engine.stop()
+        self._good += 1
+        if self._good == GOOD_AFTER:
+            self._stop()
 
-    camera.on_capture = captured
-    if not is_reset:
-        timer = threading.Timer(lasts_s, mend)
-        timer.start()
-    run.run()
-    outcomes = [visit.outcome for visit in run.visits()]
-    after = outcomes[decided[0] :]
-    is_good = [outcome in (Outcome.CAPTURED, Outcome.LATE) for outcome in after]
-    return HungCalls(
-        hung=camera.hung,
-        slots=len(run.slots()),
-        captured=sum(outcome is Outcome.CAPTURED for outcome in outcomes),
-        threads=max(each for each, _ in seen) - threads,
-        descriptors=max(each for _, each in seen) - descriptors,
-        left_open=_descriptors(collect=True) - descriptors,
-        lost_after=is_good.index(True) if True in is_good else len(is_good),
-        is_free=run.microscope._is_free(),  # noqa: SLF001 - no port asks
-        warned=all(warned),
-    )
+    def _watch(self) -> None:
+        """Mend the camera in the end, and give up a run that does not recover."""
+        lost_by: List[int] = []
+        while not self._over.wait(LOOK_S):
+            counts = self._engine.status().counts
+            lost = counts.failed + counts.skipped
+            stuck = self._camera.hung >= MOST_STUCK and lost >= self._lasts_slots
+            if not self._is_reset and self._camera.hangs and stuck:
+                self._mend()
+            if not self._camera.hangs:
+                lost_by.append(lost)
+                if lost > lost_by[0] + MOST_LOST_AFTER:
+                    self._stop()
+
+    def _mend(self) -> None:
+        """Let the camera work again, and note how far the run is."""
+        self._visits_before = len(self._run.visits())
+        self._camera.mend()
+
+    def _stop(self) -> None:
+        """End the run, if it has not ended."""
+        with suppress(WrongPhaseError):
+            self._engine.stop()
 
 
 def _descriptors(*, collect: bool = False) -> int:

@@ -18,6 +18,7 @@ def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     kinds = {name: hardware_cases.CASES[name] for name in names}
     monkeypatch.setattr(hardware, "CASES", kinds)
     monkeypatch.setattr(hardware, "HANGS", {})
+    monkeypatch.setattr(hardware, "STARVED", 0)
 
 
 def test_the_hardware_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +33,7 @@ def test_the_hardware_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_calls_that_hang_pile_nothing_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Real threads, a few of them."""
+    """Real threads, a few of them; and a process that has no memory for a while."""
     monkeypatch.setattr(hardware, "CASES", {})
     findings = hardware.attack(0, SEED, tmp_path)
     assert findings.broken == ()
@@ -47,6 +48,7 @@ def test_it_sees_threads_that_pile_up(
     """A lane that takes a new thread for each call that hangs."""
     monkeypatch.setattr(hardware, "CASES", {})
     monkeypatch.setattr(hardware, "HANGS", {"stubborn": False})
+    monkeypatch.setattr(hardware, "STARVED", 0)
     monkeypatch.setattr(system, "MOST_STUCK", 1000)
     monkeypatch.setattr(hardware, "MOST_STUCK", 1)
     assert "pile up" in " ".join(hardware.attack(0, SEED, tmp_path).broken)
@@ -58,12 +60,15 @@ def test_it_sees_a_microscope_that_is_kept(
     """A release that a full lane refused, and nobody owes."""
     monkeypatch.setattr(hardware, "CASES", {})
     monkeypatch.setattr(hardware, "HANGS", {"stubborn": False})
+    monkeypatch.setattr(hardware, "STARVED", 0)
 
     def give_back(self: instrument.Handle) -> None:
         self._call("release the hardware", self._microscope.release)
 
     monkeypatch.setattr(instrument.Handle, "give_back", give_back)
-    assert "after it was mended" in " ".join(hardware.attack(0, SEED, tmp_path).broken)
+    assert "stubborn: left behind" in " ".join(
+        hardware.attack(0, SEED, tmp_path).broken
+    )
 
 
 def test_it_sees_frames_that_pass_for_good(
@@ -103,4 +108,4 @@ def test_it_sees_exposure_that_stays_dark(
     """Values that were measured with the lamp off, and kept."""
     only(monkeypatch, "light off when the run begins")
     monkeypatch.setattr(visit, "BADLY_EXPOSED", frozenset())
-    assert "as bright" in " ".join(hardware.attack(2, SEED, tmp_path).broken)
+    assert "after all was over" in " ".join(hardware.attack(2, SEED, tmp_path).broken)
