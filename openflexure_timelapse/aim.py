@@ -1,10 +1,11 @@
 """Where a visit looks: the place of its position, in focus, with the scene followed."""
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
 from openflexure_timelapse import drift, focus, quality
 from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
+from openflexure_timelapse.frame import Flag
 from openflexure_timelapse.instrument import LONGEST_WAIT_FOR_HARDWARE_S, Instrument
 from openflexure_timelapse.knowledge import Knowledge
 from openflexure_timelapse.plan import Plan
@@ -118,9 +119,19 @@ class Aim:
         """Return the positions that have been visited to the end before."""
         return {name for name, known in self.knowledge.items() if known.visited}
 
-    def saw(self, task: Task, plane: int, facts: quality.ImageFacts) -> None:
+    def neighbours(self, task: Task, plane: int) -> quality.Neighbours:
+        """Return what the last frames of the task's position looked like."""
+        first = quality.Neighbours(size=self._camera.size_of(self._plan.camera_mode))
+        return self.known(task).recent.get(plane, first)
+
+    def saw(
+        self, task: Task, plane: int, facts: quality.ImageFacts, flags: Sequence[Flag]
+    ) -> None:
         """Take note of what a stored frame looked like."""
-        self.knowledge[task.position] = self.known(task).seen(plane, facts)
+        known = self.known(task)
+        recent = {**known.recent, plane: self.neighbours(task, plane)}
+        known = replace(known, recent=recent)
+        self.knowledge[task.position] = known.seen(plane, facts, flags)
 
     def focus(self, task: Task, home: StagePosition) -> Tuple[StagePosition, Record]:
         """Sweep, decide, and go to the height that the decision names.

@@ -17,7 +17,7 @@ from openflexure_timelapse.helm import Helm
 from openflexure_timelapse.instrument import Instrument
 from openflexure_timelapse.itinerary import not_made, slot_of, tasks_of
 from openflexure_timelapse.ledger import Ledger
-from openflexure_timelapse.memory import Memory
+from openflexure_timelapse.memory import UNKNOWN_GAPS, Memory
 from openflexure_timelapse.origin import Origin
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import (
@@ -175,8 +175,9 @@ class Engine:
 
     def status(self) -> RunStatus:
         """Return a frozen snapshot."""
-        state, origin_ns = self._helm.state, self._origin.monotonic_ns
-        return self._board.status(state, self._book.progress, origin_ns)
+        origin = self._origin
+        origin_ns = origin.monotonic_ns if origin.is_known else None
+        return self._board.status(self._helm.state, self._book.progress, origin_ns)
 
     # ------------------------------------------------------------------------ the run
 
@@ -216,6 +217,9 @@ class Engine:
         self._ledger.event("resumed", regained)
         self._book.close_half_done()
         self._book.skip_interrupted(self._elapsed_ns())
+        if regained["unknown_gap"]:
+            gaps = self._board.see_unknown_gap(self._book.progress.next_slot)
+            self._ledger.value(UNKNOWN_GAPS, gaps)
 
     def _loop(self) -> None:
         """Do what is due, until the state says that nothing is any more."""
@@ -293,9 +297,16 @@ class Engine:
             refusal = refusal or self._watch.refusal(visit)
             visits.append(visit)
             self._board.see_visit(visit)
+            self._see_light()
         slot = slot_of(visits, decision)
         self._book.record(slot, decision.progress, visits)
         self._watch.look_after(visits)
+
+    def _see_light(self) -> None:
+        """Tell of a light that began or ceased to disobey."""
+        told = self._instrument.light_trouble
+        if self._board.see_light(told):
+            self._ledger.event("light", {"trouble": told})
 
     # -------------------------------------------------------------------------- state
 
@@ -352,6 +363,7 @@ class Engine:
         """Put the hardware back, close the books, and end; or leave."""
         self._put_back(self._aim.put_back)
         self._put_back(self._instrument.put_back)
+        self._see_light()
         if self._leaving and self._helm.state.phase is not Phase.FINISHING:
             self._ledger.event("left", {})
             self._ledger.flush()
@@ -376,6 +388,7 @@ class Engine:
         try:
             put_back()
         except HardwareError as exc:
+            self._board.see_not_restored(str(exc))
             self._ledger.event("hardware_not_restored", {"error": str(exc)})
 
     def _write_csv(self) -> Optional[StorageError]:

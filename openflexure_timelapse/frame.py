@@ -35,6 +35,7 @@ class Reason(str, Enum):
     STAGE = "stage"
     INCOMPLETE_IMAGE = "incomplete_image"
     STORAGE = "storage"
+    MEMORY = "memory"
     STOPPED = "stopped"
     RUN_FAILED = "run_failed"
 

@@ -4,7 +4,11 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional, TypeVar
 
 from openflexure_timelapse import autofocus
-from openflexure_timelapse.errors import HardwareError, TimelapseError
+from openflexure_timelapse.errors import (
+    HardwareBusyError,
+    HardwareError,
+    TimelapseError,
+)
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import (
     Clock,
@@ -12,6 +16,7 @@ from openflexure_timelapse.ports import (
     Image,
     JsonDict,
     Lane,
+    Light,
     Microscope,
     Signal,
     StagePosition,
@@ -25,6 +30,8 @@ NS_PER_S = 1_000_000_000
 CALL_S = 15.0
 LONGEST_WAIT_FOR_HARDWARE_S = 10.0
 SWEEP_S = 60.0
+METERING_S = 3.0
+LIGHT_OFF_BY = 1 / 16
 SLOW = 4
 """A move or sweep may take this many times its usual duration before it is lost."""
 
@@ -47,17 +54,25 @@ class Handle:
         self._clock = clock
         self._lane = lane
         self._came_to: Optional[StagePosition] = None
+        self._is_owed = False
 
     def take(self, wait_s: float) -> None:
         """Acquire the hardware, waiting at most `wait_s` for another user."""
+        if self._is_owed:
+            self.give_back()
         wait_s = min(wait_s, LONGEST_WAIT_FOR_HARDWARE_S)
         until_ns = self._clock.monotonic_ns() + int(wait_s * NS_PER_S)
         acquire = self._microscope.acquire
         self._call("take the hardware", lambda: acquire(until_ns), wait_s + CALL_S)
 
     def give_back(self) -> None:
-        """Release the hardware."""
-        self._call("release the hardware", self._microscope.release)
+        """Release the hardware; where the lane is stuck, before the next taking."""
+        try:
+            self._call("release the hardware", self._microscope.release)
+        except HardwareBusyError:
+            self._is_owed = True
+            raise
+        self._is_owed = False
 
     def position(self) -> StagePosition:
         """Return where the stage believes it is."""
@@ -91,11 +106,13 @@ class Handle:
         ------
         HardwareError
             Also for whatever a driver raises that is none of our errors.
+        MemoryError
+            As it is: the hardware has no part in it.
         """
         deadline_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
         try:
             return self._lane.call(what, function, deadline_ns)
-        except (TimelapseError, StoppedError):
+        except (TimelapseError, StoppedError, MemoryError):
             raise
         except Exception as exc:  # drivers raise what they like
             message = f"Could not {what}: {exc!r}; "
@@ -116,6 +133,11 @@ class Instrument(Handle):
     keep : callable
         Called when `settings` has changed and the hardware has not yet: a process that
         is killed in between must know how it was.
+
+    Attributes
+    ----------
+    light_trouble : str
+        How the light does not obey; empty while it does.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (the ports that it uses)
@@ -134,7 +156,9 @@ class Instrument(Handle):
         self._exposure_before: Optional[JsonDict] = None
         self._exposure: Optional[JsonDict] = None
         self._exposure_is_locked = False
+        self._exposure_is_good = False
         self._light_level: Optional[float] = None
+        self.light_trouble = ""
 
     def recover(self) -> None:
         """Try to bring the camera back after a call that did not return."""
@@ -146,7 +170,7 @@ class Instrument(Handle):
         """Return what a later process needs to lock the same and to restore."""
         return {
             "exposure_before": self._exposure_before,
-            "exposure": self._exposure,
+            "exposure": self._exposure if self._exposure_is_good else None,
             "light_level": self._light_level,
         }
 
@@ -154,20 +178,35 @@ class Instrument(Handle):
         """Take over what `settings` returned in an earlier process."""
         self._exposure_before = settings["exposure_before"]
         self._exposure = settings["exposure"]
+        self._exposure_is_good = self._exposure is not None
         self._light_level = settings["light_level"]
 
     def lock_exposure(self) -> None:
-        """Freeze exposure once per process, with the values of the run's first time."""
-        if self._plan.exposure != "lock" or self._exposure_is_locked:
+        """Freeze exposure once per process, with the values of the run's first time.
+
+        Values that were measured while the lamp was off would spoil the whole run: they
+        are measured again until a picture is neither dark nor overexposed.
+        """
+        is_done = self._exposure_is_locked and self._exposure_is_good
+        if self._plan.exposure != "lock" or is_done:
             return
         camera, values = self._microscope.camera, self._exposure
-        if self._exposure_before is None:
+        before = self._exposure_before
+        if before is None:
             self._exposure_before = self._call("read the exposure", camera.exposure)
             self._keep()
+        elif self._exposure_is_locked:
+            self._call("measure the light", lambda: camera.restore_exposure(before))
+            self._pause(METERING_S)
+            values = None
         self._exposure = self._call(
             "lock the exposure", lambda: camera.lock_exposure(values)
         )
         self._exposure_is_locked = True
+
+    def saw(self, *, is_exposed: bool) -> None:
+        """Take note whether a picture was neither dark nor overexposed."""
+        self._exposure_is_good = self._exposure_is_good or is_exposed
 
     def light_on(self) -> None:
         """Switch the light on if the plan switches it at all.
@@ -187,14 +226,22 @@ class Instrument(Handle):
                 raise HardwareError(message + "set a level before the run starts.")
             self._light_level = level
             self._keep()
-        level = self._light_level
-        self._call("switch the light on", lambda: light.set_level(level))
+        self.light_trouble = ""  # of the visit before
+        self._switch("on", light, self._light_level)
 
     def light_off(self) -> None:
         """Switch the light off between visits if the plan says so."""
         light = self._microscope.light
         if light is not None and self._plan.light != "leave":
-            self._call("switch the light off", lambda: light.set_level(0.0))
+            self._switch("off", light, 0.0)
+
+    def _switch(self, way: str, light: Light, level: float) -> None:
+        """Set the light, and look whether it obeyed."""
+        self._call(f"switch the light {way}", lambda: light.set_level(level))
+        shown = self._call("read the light", light.level)
+        if abs(shown - level) > LIGHT_OFF_BY:
+            told = f"The light was set to {level:.2f} and stays at {shown:.2f}; "
+            self.light_trouble = told + "check its cable, and protect the sample."
 
     def put_back(self) -> None:
         """Restore exposure and light as they were before the run.
@@ -230,7 +277,7 @@ class Instrument(Handle):
         """Give the light the level that it had."""
         light, level = self._microscope.light, self._light_level
         if light is not None and level is not None:
-            self._call("restore the light", lambda: light.set_level(level))
+            self._switch("as it was", light, level)
             self._light_level = None
 
     # ------------------------------------------------------------------------ looking
@@ -243,7 +290,11 @@ class Instrument(Handle):
         StoppedError
             When the user stopped the run meanwhile.
         """
-        until_ns = self._clock.monotonic_ns() + int(self._plan.settle_s * NS_PER_S)
+        self._pause(self._plan.settle_s)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, or raise `StoppedError` when the user stops the run."""
+        until_ns = self._clock.monotonic_ns() + int(seconds * NS_PER_S)
         self._clock.wait_until(until_ns, self._abort)
         self._check()
 

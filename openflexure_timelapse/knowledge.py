@@ -1,16 +1,18 @@
 """What visits to a position have taught about it."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from openflexure_timelapse import quality
 from openflexure_timelapse.drift import Reference
+from openflexure_timelapse.frame import Flag
 from openflexure_timelapse.ports import StagePosition
 
 __all__ = ["NOTHING_YET", "Knowledge"]
 
 NOTHING_YET = quality.Neighbours("", (), None)
 RECENT = 15
+NO_VIEW = frozenset({Flag.DARK, Flag.BRIGHT, Flag.REPEATED, Flag.WRONG_SIZE})
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,21 @@ class Knowledge:
         home = None if data["home"] is None else StagePosition(*data["home"])
         return cls(data["good_z"], home, data["visited"], (int(x), int(y)))
 
-    def seen(self, plane: int, facts: quality.ImageFacts) -> "Knowledge":
-        """Return this knowledge after one more frame of `plane`."""
+    def seen(
+        self, plane: int, facts: quality.ImageFacts, flags: Sequence[Flag] = ()
+    ) -> "Knowledge":
+        """Return this knowledge after one more frame of `plane`.
+
+        Only pictures that show the scene teach how sharp it is: a night of black ones
+        must not hide the blur of the morning.
+        """
         before = self.recent.get(plane, NOTHING_YET)
+        sharpness = before.recent_sharpness
+        if NO_VIEW.isdisjoint(flags):
+            sharpness = (*sharpness, facts.sharpness)[-RECENT:]
         after = quality.Neighbours(
             facts.fingerprint,
-            (*before.recent_sharpness, facts.sharpness)[-RECENT:],
+            sharpness,
             before.size or (facts.width, facts.height),
         )
         return replace(self, recent={**self.recent, plane: after})

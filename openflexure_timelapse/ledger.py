@@ -91,7 +91,7 @@ class Ledger:
         """Try to write what waits; True when nothing waits any more."""
         try:
             self.write_all()
-        except StorageError:
+        except (StorageError, MemoryError):
             return False
         return True
 

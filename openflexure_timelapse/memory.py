@@ -6,7 +6,10 @@ from typing import Any, Dict, Mapping
 from openflexure_timelapse.knowledge import Knowledge
 from openflexure_timelapse.run_state import EndReason, PauseReason, Phase, RunState
 
-__all__ = ["Memory"]
+__all__ = ["UNKNOWN_GAPS", "Memory"]
+
+UNKNOWN_GAPS = "unknown_gaps"
+"""The store's value that lists the slots with a gap of unknown length before them."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.ledger import Ledger
-from openflexure_timelapse.plan import Plan
+from openflexure_timelapse.plan import FARTHEST_START_S, Plan
 from openflexure_timelapse.ports import Clock, Signal
 from openflexure_timelapse.restart import Anchor, ClockReading, NotYet, regain
 from openflexure_timelapse.schedule import seconds_to_ns
@@ -28,6 +28,8 @@ class Origin:
     ----------
     monotonic_ns : int
         The origin in the present boot.
+    is_known : bool
+        Whether it has been found; until then `monotonic_ns` means nothing.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Origin:
         self._ledger = ledger
         self._anchor: Optional[Anchor] = None
         self.monotonic_ns = clock.monotonic_ns()
+        self.is_known = False
 
     def find(self, abort: Signal, last_decided_ns: int) -> Dict[str, Any]:
         """Set the origin: a new one for a new run, else the old one again.
@@ -98,10 +101,30 @@ class Origin:
         """
         if self._plan.start_at is None:
             return self.monotonic_ns
+        reading = self._read()
         first_ns = self._first()
-        if abs(first_ns - self.monotonic_ns) > STEP_WORTH_KEEPING_NS:
+        moved = abs(first_ns - self.monotonic_ns) > STEP_WORTH_KEEPING_NS
+        if moved and self._may_move_start(reading, first_ns):
+            interval_ns = seconds_to_ns(self._plan.all_phases()[0].interval_s)
+            ahead_ns = first_ns - reading.monotonic_ns
+            if ahead_ns * 2 < -interval_ns:
+                # Too late for slot 0: no slot is lost to a clock that was set.
+                first_ns = reading.monotonic_ns
+            self._ledger.event("start_moved", {"ahead_s": round(ahead_ns / NS_PER_S)})
             self._set(first_ns)
-        return min(self.monotonic_ns, self._clock.monotonic_ns() + FOLLOW_START_NS)
+        return min(self.monotonic_ns, reading.monotonic_ns + FOLLOW_START_NS)
+
+    def _may_move_start(self, reading: ClockReading, first_ns: int) -> bool:
+        """Tell whether a time of day may move a start.
+
+        One that nothing vouches for may not when an earlier one was vouched for, nor
+        when it puts the start farther away than any start may be: it is 1970 then.
+        """
+        anchor = self._anchor
+        if reading.wall_trusted or anchor is None:
+            return True
+        is_near = first_ns - reading.monotonic_ns < FARTHEST_START_S * NS_PER_S
+        return is_near and not anchor.wall_trusted
 
     def follow_wall_clock(self) -> None:
         """Keep the newest trusted pair of clock readings when the wall clock moved."""
@@ -156,6 +179,7 @@ class Origin:
         """Count from the anchor's origin."""
         self._anchor = anchor
         self.monotonic_ns = anchor.origin_monotonic_ns
+        self.is_known = True
         self._ledger.origin_ns = anchor.origin_monotonic_ns
 
     def _keep(self, anchor: Anchor) -> None:

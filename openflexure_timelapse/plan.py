@@ -19,6 +19,7 @@ from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.sample import Sample, Taxon
 
 __all__ = [
+    "FARTHEST_START_S",
     "Accept",
     "Autofocus",
     "DriftCorrection",

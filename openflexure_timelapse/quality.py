@@ -31,6 +31,7 @@ from PIL import Image as PillowImage
 from openflexure_timelapse.frame import Flag
 
 __all__ = [
+    "OUT_OF_MEMORY",
     "ImageFacts",
     "Neighbours",
     "decode_grey",
@@ -79,6 +80,8 @@ BRIGHT_MEAN = 250.0
 FEWEST_NEIGHBOURS = 5
 BLURRED_RATIO = 0.5
 BLURRED_DEVIATIONS = 5.0
+# OpenCV has its own error for memory that it does not get.
+OUT_OF_MEMORY = (MemoryError, cv2.error)
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 
@@ -128,7 +131,8 @@ class Neighbours:
     recent_sharpness : tuple of float
         Of the last few frames (about ten), in any order.
     size : (int, int) or None
-        Width and height in pixels that the run has; None for the first frame.
+        Width and height in pixels that a frame should have: what the camera names for
+        its mode, or else those of the first frame. None for that.
     """
 
     last_fingerprint: str = ""

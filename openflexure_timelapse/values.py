@@ -79,6 +79,18 @@ class CameraInfo:
         None
     )
 
+    def size_of(self, mode: Optional[str]) -> Optional[Tuple[int, int]]:
+        """Return the width and height of a mode in pixels; None when not known.
+
+        Parameters
+        ----------
+        mode : str or None
+            One of `modes`; None for the default one.
+        """
+        if mode is None:
+            return next(iter(self.modes.values()), None)
+        return self.modes.get(mode)
+
     def scale_of(self, mode: Optional[str]) -> Optional[float]:
         """Return the micrometres per pixel in a mode; None when not calibrated.
 

@@ -5,7 +5,7 @@ plane, check, store, give the hardware back. Whatever the hardware does, a visit
 with a record and never with an exception of the hardware's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from typing_extensions import Protocol
@@ -23,7 +23,6 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.frame import Flag, Frame, FrameDraft, Outcome, Reason, Visit
 from openflexure_timelapse.instrument import Instrument, StoppedError
-from openflexure_timelapse.knowledge import NOTHING_YET
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import Clock, Image, StagePosition
 from openflexure_timelapse.task import Task
@@ -31,7 +30,8 @@ from openflexure_timelapse.task import Task
 __all__ = ["FrameSink", "Visitor"]
 
 NS_PER_S = 1_000_000_000
-WORTH_A_RETRY = frozenset({Flag.DARK, Flag.REPEATED, Flag.BLURRED})
+WORTH_A_RETRY = frozenset({Flag.DARK, Flag.REPEATED, Flag.BLURRED, Flag.WRONG_SIZE})
+BADLY_EXPOSED = frozenset({Flag.DARK, Flag.BRIGHT})
 REASONS = (
     (DiskFullError, Reason.DISK_FULL),
     (StorageError, Reason.STORAGE),
@@ -108,6 +108,7 @@ class Visitor:
         self._sink = sink
         self._frame_seen = frame_seen
         self._must_recover = False
+        self._last_seen = ""
 
     def visit(self, task: Task) -> Visit:
         """Do it, and say how it ended; raises nothing of the hardware's or the disk's.
@@ -129,6 +130,10 @@ class Visitor:
             in_use = reason is Reason.BUSY and not course.begun
             outcome = Outcome.SKIPPED if in_use else Outcome.FAILED
             self._must_recover = reason is Reason.TIMEOUT
+        except quality.OUT_OF_MEMORY as exc:
+            outcome, reason = Outcome.FAILED, Reason.MEMORY
+            detail = f"The picture could not be worked on ({exc!r}); "
+            detail += "where memory is short, close other programs."
         ended_ns = self._clock.monotonic_ns()
         begun_ns = course.first_exposure_ns or ended_ns
         return Visit(
@@ -186,7 +191,8 @@ class Visitor:
             draft = self._draft(task, plane, place, look)
             state = self._instrument.state()
             self._frame_seen(self._sink.add_frame(look.image.jpeg, draft, state))
-            self._aim.saw(task, plane, look.facts)
+            self._aim.saw(task, plane, look.facts, look.flags)
+            self._instrument.saw(is_exposed=BADLY_EXPOSED.isdisjoint(look.flags))
         if len(offsets) > 1:
             self._instrument.move(home)
 
@@ -240,7 +246,11 @@ class Visitor:
         if not facts.complete:
             message = f"The camera delivered {len(image.jpeg)} bytes: {facts.problem}; "
             raise IncompleteImageError(message + "check the camera's cable.")
-        neighbours = self._aim.known(task).recent.get(plane, NOTHING_YET)
+        neighbours = self._aim.neighbours(task, plane)
+        if facts.fingerprint and facts.fingerprint == self._last_seen:
+            # A camera that repeats itself does so from one position to the next.
+            neighbours = replace(neighbours, last_fingerprint=facts.fingerprint)
+        self._last_seen = facts.fingerprint
         return _Look(image, facts, quality.judge(facts, neighbours))
 
     def _draft(

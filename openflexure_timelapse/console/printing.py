@@ -43,6 +43,7 @@ REASONS = {
     "hardware": "the microscope failed",
     "stage": "the stage could not go there",
     "incomplete_image": "the camera gave no whole image",
+    "memory": "the computer had too little memory",
     "storage": "the frame could not be stored",
     "stopped": "the run was stopped",
     "run_failed": "the run had failed",

@@ -11,6 +11,7 @@ from openflexure_timelapse.errors import (
 from openflexure_timelapse.frame import Reason
 from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.memory import UNKNOWN_GAPS
 from openflexure_timelapse.movie.render import MovieContext, MovieFrame, RenderJob
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
@@ -155,8 +156,10 @@ def movie_frames(
     folder = library.folder(run_id)
     before = -1
     with library.open_read(run_id) as store:
+        unknown = store.value(UNKNOWN_GAPS) or ()
         for frame in library.each_frame(run_id, position, plane):
             draft = frame.draft
+            gap_unknown = any(before < slot <= draft.slot for slot in unknown)
             reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
             before = draft.slot
             yield MovieFrame(
@@ -167,6 +170,7 @@ def movie_frames(
                 utc_offset_s=draft.utc_offset_s,
                 clock_trusted=draft.wall_trusted,
                 gap_reason=reason,
+                gap_unknown=gap_unknown,
             )
 
 

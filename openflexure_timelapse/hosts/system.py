@@ -104,7 +104,12 @@ class RealClock:
         return TIMESYNC_MARK.exists() or _hardware_clock_agrees(self.wall_ns())
 
     def utc_offset_s(self, wall_ns: int) -> int:
-        """Return the offset of this machine's zone, summer time included."""
+        """Return the offset of this machine's zone, summer time included.
+
+        The C library keeps the zone that it has read first; a person may set another
+        one while a run goes on for weeks.
+        """
+        time.tzset()
         return int(time.localtime(wall_ns // NS_PER_S).tm_gmtoff)
 
     def boot_id(self) -> str:
@@ -193,6 +198,11 @@ class _Worker:
                 result = job()
             except BaseException as exc:  # noqa: BLE001 - handed to the caller whole
                 error = exc
+            if self.abandoned:
+                # Nobody waits for it. An error refers to this frame by its traceback;
+                # kept here, it would keep the signal's pipe open, too.
+                result, error = None, None
+                return
             self._result, self._error = result, error
             self._done.set()
 

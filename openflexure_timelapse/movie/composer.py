@@ -160,7 +160,8 @@ class Composer:
         tenths = style.interval_ns < TENTHS_BELOW_NS
         elapsed = []
         if style.elapsed_time:
-            elapsed.append(elapsed_text(beat.elapsed_ns, tenths=tenths))
+            told = elapsed_text(beat.elapsed_ns, tenths=tenths)
+            elapsed.append(told if beat.elapsed_known else f">{told[1:]}")
         choices = [elapsed]
         for dated in (False, True) if style.timestamp else ():
             told = timestamp_text(

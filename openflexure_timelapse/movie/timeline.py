@@ -12,7 +12,9 @@ slot numbers, never on seconds. The recipe says what stands in a gap:
     nothing.
 
 In each case a label comes up and stays for a moment longer than it takes to read,
-even where the gap itself is one frame or none. The clocks run on through a gap.
+even where the gap itself is one frame or none. The clocks run on through a gap. Where
+the time of day was set or the zone changed, a label says that, too: a clock in the
+picture never leaps or runs back without a word.
 
 Pure, streaming: one frame of look-ahead, whatever the length.
 """
@@ -37,6 +39,7 @@ Picture = TypeVar("Picture")
 
 NS_PER_S = 1_000_000_000
 LABEL_S = 1.5
+STEP_SHOWN_NS = NS_PER_S // 2
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 DECIMALS_BELOW_NS = 10 * NS_PER_S
 
@@ -59,6 +62,8 @@ class MovieFrame:
         False when the time of day was not synchronised; the timestamp then says so.
     gap_reason : str
         Why the slots just before this frame are missing; empty if none is, or unknown.
+    gap_unknown : bool
+        Whether the run was interrupted before it and nobody knows for how long.
     """
 
     path: str
@@ -68,6 +73,7 @@ class MovieFrame:
     utc_offset_s: int
     clock_trusted: bool = True
     gap_reason: str = ""
+    gap_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,9 +128,11 @@ class Beat(Generic[Picture]):
     clock_trusted : bool
         Whether that time of day can be believed.
     label : str
-        About a gap; empty for none.
+        About a gap or a clock that was set; empty for none.
     span : int
         How many frames of the movie it stands for.
+    elapsed_known : bool
+        False after a gap of unknown length: at least so much time has passed.
     """
 
     kind: str
@@ -135,6 +143,7 @@ class Beat(Generic[Picture]):
     clock_trusted: bool = True
     label: str = ""
     span: int = 1
+    elapsed_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,19 +158,24 @@ class GapRule:
         How long a label stays at least, in frames of the movie; 0 for no labels.
     last_interval_ns : int
         From slot to slot at the end, where no frame tells the time.
+    note_frames : int
+        The same for what is said of the time of day; 0 where no picture shows it.
     """
 
     gaps: str
     label_frames: int
     last_interval_ns: int
+    note_frames: int = 0
 
     @staticmethod
     def of(
-        gaps: str, fps: float, last_interval_ns: int, *, labelled: bool
+        gaps: str, fps: float, last_interval_ns: int, *, labelled: bool, dated: bool
     ) -> "GapRule":
         """Return the rule for a movie of `fps` frames per second."""
-        frames = max(1, round(LABEL_S * fps)) if labelled else 0
-        return GapRule(gaps, frames, last_interval_ns)
+        frames = max(1, round(LABEL_S * fps))
+        return GapRule(
+            gaps, labelled * frames, last_interval_ns, note_frames=dated * frames
+        )
 
 
 def beats(
@@ -200,6 +214,8 @@ class _Timeline(Generic[Picture]):
         self._before: Optional[Shot[Picture]] = None
         self._label = ""
         self._label_left = 0
+        self._unknown = False
+        self._ever_unknown = False
 
     def run(
         self, shots: Iterable[Shot[Picture]], slots: Optional[int], end_reason: str
@@ -213,12 +229,15 @@ class _Timeline(Generic[Picture]):
                 raise RenderError(told + "give the frames of one position in order.")
             last_slot = shot.frame.slot
             reasons.append(shot.frame.gap_reason)
+            self._unknown = self._unknown or shot.frame.gap_unknown
             if shot.picture is None:
                 reasons.append(shot.problem)
                 continue
             for beat in self._between(shot, reasons):
                 yield beat
             reasons = []
+            self._announce_clock(shot)
+            self._unknown = False
             self._before = shot
             yield self._beat("show", shot, 0)
         end = max(slots or 0, last_slot + 1)
@@ -234,7 +253,10 @@ class _Timeline(Generic[Picture]):
         before = self._before
         first = 0 if before is None else before.frame.slot + 1
         missing = shot.frame.slot - first
+        self._ever_unknown = self._ever_unknown or self._unknown
         if missing == 0:
+            if self._unknown:
+                self._announce(0, reasons)
             return
         frame = shot.frame
         if before is None:
@@ -272,9 +294,32 @@ class _Timeline(Generic[Picture]):
         """Put up the label of a gap."""
         cut = self._rule.gaps == "cut"
         told = "Cut: no images for" if cut else "No images for"
+        lasts = "an unknown time" if self._unknown else duration_text(lasts_ns)
         why = ", ".join(_distinct(reasons))
-        self._label = f"{told} {duration_text(lasts_ns)}{f' ({why})' if why else ''}"
+        self._label = f"{told} {lasts}{f' ({why})' if why else ''}"
         self._label_left = self._rule.label_frames
+
+    def _announce_clock(self, shot: Shot[Picture]) -> None:
+        """Say why the time of day does not go on as time does."""
+        if self._before is None or not self._rule.note_frames:
+            return
+        before, now = self._before.frame, shot.frame
+        told = []
+        passed_ns = now.elapsed_ns - before.elapsed_ns
+        step_ns = now.wall_ns - before.wall_ns - passed_ns
+        if abs(step_ns) >= STEP_SHOWN_NS and not self._unknown:
+            way = "back" if step_ns < 0 else "forward"
+            told.append(f"The clock was set {way} by {duration_text(abs(step_ns))}")
+        if now.utc_offset_s != before.utc_offset_s:
+            sign = "-" if now.utc_offset_s < 0 else "+"
+            hours, minutes = divmod(abs(now.utc_offset_s) // 60, 60)
+            told.append(f"Local time is now UTC{sign}{hours:02d}:{minutes:02d}")
+        if not told:
+            return
+        if self._label_left > 0:
+            told.append(self._label)
+        self._label = "; ".join(told)
+        self._label_left = max(self._label_left, self._rule.note_frames)
 
     def _beat(self, kind: str, shot: Shot[Picture], past_ns: int) -> Beat[Picture]:
         """Return one frame of the movie, `past_ns` after a shot."""
@@ -289,6 +334,7 @@ class _Timeline(Generic[Picture]):
             utc_offset_s=shot.frame.utc_offset_s,
             clock_trusted=shot.frame.clock_trusted,
             label=label,
+            elapsed_known=not self._ever_unknown,
         )
 
 

@@ -81,7 +81,11 @@ class _Work:
         self._frame: Size = frame
         order = self._order
         self._rule = GapRule.of(
-            order.gaps, order.fps, order.last_interval_ns, labelled=order.gap_label
+            order.gaps,
+            order.fps,
+            order.last_interval_ns,
+            labelled=order.gap_label,
+            dated=order.timestamp,
         )
         self._told = _Told(self._total())
         self._corrections = self._survey()

@@ -15,6 +15,7 @@ const REASONS = {
   hardware: "Camera or light reported an error. The run goes on; if it happens often, restart the microscope.",
   stage: "The stage did not get there. The run goes on; check that nothing blocks it.",
   incomplete_image: "The picture arrived incomplete, twice. The run goes on.",
+  memory: "The microscope's computer had too little memory. The run goes on; close what else runs there.",
   storage: "The picture could not be written. The run goes on; check the disk.",
   stopped: "The run was stopped before.",
   run_failed: "The run had ended by a failure before.",

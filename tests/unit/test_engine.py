@@ -76,6 +76,37 @@ def test_a_later_start_waits_and_counts_from_there(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("step_s", [1200, 315_360_000])
+def test_a_start_that_the_clock_passes_loses_no_slot(
+    tmp_path: Path, step_s: int
+) -> None:
+    """A clock that leaps over the start begins the run, with all of its slots."""
+    rig = Rig(tmp_path, start_at="2026-11-23T09:10:00+01:00")
+    rig.at(60, lambda: rig.clock.step_wall(step_s * NS_PER_S))
+    rig.run()
+    assert rig.outcomes() == "cccccccc"
+    assert rig.captured_at_s()[0][1] < FIRST_VISIT_S
+    assert "start_moved" in rig.kinds()
+
+
+@pytest.mark.parametrize("step_s", [-3600, -1_600_000_000, 315_360_000])
+def test_a_clock_that_nothing_vouches_for_moves_no_start(
+    tmp_path: Path, step_s: int
+) -> None:
+    """Once the start was told by a synchronised clock, only such a one moves it."""
+    rig = Rig(tmp_path, start_at="2026-11-23T09:10:00+01:00", frames=2)
+
+    def lose() -> None:
+        rig.clock.trusted = False
+        rig.clock.step_wall(step_s * NS_PER_S)
+
+    rig.at(60, lose)
+    rig.run()
+    assert rig.outcomes() == "cc"
+    lasted_s = (rig.clock.monotonic_ns() - rig.origin_ns) / NS_PER_S
+    assert lasted_s == pytest.approx(600 + INTERVAL_S, abs=2)
+
+
 def test_a_start_at_a_time_of_day_follows_the_clock_until_then(tmp_path: Path) -> None:
     """A Pi that learns the time while it waits still starts at the right one."""
     rig = Rig(tmp_path, start_at="2026-11-23T10:00:00+01:00", frames=2)
@@ -300,7 +331,7 @@ def test_a_picture_of_another_size_is_kept_as_it_is(tmp_path: Path) -> None:
     """A frame's record says how large it really is."""
     rig = Rig(
         tmp_path,
-        faults=[Fault("camera_wrong_size", nth=(2,))],
+        faults=[Fault("camera_wrong_size", nth=(2, 3))],  # the retry as well
         camera_mode="half",
         frames=4,
     )

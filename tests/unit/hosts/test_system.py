@@ -1,6 +1,9 @@
 """The real clock and the hardware thread."""
 
+import gc
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -114,3 +117,43 @@ def test_the_number_of_hung_threads_is_bounded(clock: RealClock) -> None:
     for _ in range(MOST_STUCK):
         assert stuck.ended.acquire(timeout=60)
     lane.close()
+
+
+def test_a_zone_that_is_set_during_a_run_is_read(
+    clock: RealClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The C library alone would keep the first zone until the process ends."""
+    try:
+        for zone, offset_s in (("LHST-10:30", 37_800), ("NST3:30", -12_600)):
+            monkeypatch.setenv("TZ", zone)
+            assert clock.utc_offset_s(clock.wall_ns()) == offset_s
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_calls_that_hung_and_failed_leave_nothing_open(clock: RealClock) -> None:
+    """Neither a thread nor a descriptor waits for the garbage collector."""
+    open_files = Path("/proc/self/fd")
+    lane = clock.lane("hung")
+    gc.collect()
+    before = len(list(open_files.iterdir()))
+    gc.disable()
+    try:
+        for _ in range(10):
+            let_go = threading.Event()
+
+            def fails(let_go: threading.Event = let_go) -> None:
+                let_go.wait()
+                raise HardwareTimeoutError
+
+            with pytest.raises(HardwareTimeoutError):
+                lane.call("hang", fails, clock.monotonic_ns() + NS_PER_MS)
+            let_go.set()
+            for thread in threading.enumerate():
+                if thread.name == "hung":
+                    thread.join()
+        lane.close()
+        assert len(list(open_files.iterdir())) <= before + 2
+    finally:
+        gc.enable()

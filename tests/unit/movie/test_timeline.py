@@ -122,7 +122,7 @@ def test_labels_stay_long_enough_to_read() -> None:
 
 def test_labels_can_be_switched_off() -> None:
     """Without labels no picture says anything, and the gap is there all the same."""
-    off = GapRule.of("hold", 15, INTERVAL, labelled=False)
+    off = GapRule.of("hold", 15, INTERVAL, labelled=False, dated=False)
     made = list(beats([shot(0), shot(3)], off))
     assert told(made) == "#0 =#0 =#0 #3"
     assert {beat.label for beat in made} == {""}
