@@ -16,9 +16,17 @@ from openflexure_timelapse.errors import (
     StorageError,
 )
 from openflexure_timelapse.frame import Frame
+from openflexure_timelapse.movie.stills import decoded
 from openflexure_timelapse.ports import Clock, Disk
+from openflexure_timelapse.quality import size_of
 from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
+from openflexure_timelapse.store.fence import (
+    LARGEST_FRAME_BYTES,
+    check_links,
+    is_inside,
+    read_at_most,
+)
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["Library", "checked_limit", "frame_json"]
@@ -26,7 +34,6 @@ __all__ = ["Library", "checked_limit", "frame_json"]
 LARGEST_PAGE = 1000
 PREVIEW_WIDTHS = (160, 320, 640, 1280)
 PREVIEW_QUALITY = 80
-PREVIEWS = "previews"
 MOVIE_SUFFIXES = (".mp4", ".gif")
 
 
@@ -74,7 +81,7 @@ class Library:
             When there is no such run.
         """
         with self.open_read(run_id) as store:
-            engine, totals = store.value("engine") or {}, store.totals()
+            engine, totals = store.engine(), store.totals()
             return {
                 "run": run_id,
                 "name": store.header["plan"]["name"],
@@ -189,7 +196,7 @@ class Library:
         """Return the file of `frame`, or of a preview of at least `width` pixels."""
         folder = self.folder(run_id)
         original = folder / frame.file
-        if not original.is_file():
+        if not (original.is_file() and is_inside(folder, original)):
             message = (
                 f"Frame {frame.n} of {run_id} should be {frame.file} but is gone; "
             )
@@ -197,8 +204,8 @@ class Library:
         fitting = [size for size in PREVIEW_WIDTHS if width and size >= width]
         if not fitting or fitting[0] >= frame.draft.width:
             return original
-        preview = folder / PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
-        if not preview.is_file():
+        preview = folder / layout.PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
+        if not (preview.is_file() and is_inside(folder, preview)):
             try:
                 self._make_preview(original, preview, fitting[0])
             except DamagedRunError:
@@ -209,7 +216,9 @@ class Library:
 
     def _make_preview(self, original: Path, preview: Path, width: int) -> None:
         """Write a smaller picture of `original`."""
-        picture = cv2.imread(str(original), cv2.IMREAD_COLOR)
+        jpeg = read_at_most(original, LARGEST_FRAME_BYTES)
+        size = size_of(jpeg)
+        picture = None if size is None else decoded(jpeg, size[0] // width)
         if picture is None:
             message = f"{original.name} cannot be decoded; "
             raise DamagedRunError(message + "run verify to see what else is damaged.")
@@ -253,8 +262,10 @@ class Library:
         ------
         NotFoundError, InvalidRequestError
             When there is no such run, or the id is none.
+        DamagedRunError
+            When a link in it leads out of it.
         """
-        return catalogue.run_folder(self._data_folder, run_id)
+        return check_links(catalogue.run_folder(self._data_folder, run_id))
 
     def _movies(self, run_id: str) -> List[Dict[str, Any]]:
         """Return the movies of a run, by name."""
@@ -266,6 +277,7 @@ class Library:
             for path in sorted(movies.iterdir())
             if path.suffix in MOVIE_SUFFIXES
             and path.is_file()
+            and is_inside(movies, path)
             and not path.name.startswith(".")
         ]
 

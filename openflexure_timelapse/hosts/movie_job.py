@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any, ClassVar, Dict, Iterator, Optional, Tuple
 
-from openflexure_timelapse.errors import InvalidRecipeError, RenderError
+from openflexure_timelapse.errors import (
+    DamagedRunError,
+    InvalidRecipeError,
+    RenderError,
+)
 from openflexure_timelapse.frame import Reason
 from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.library import Library
@@ -12,6 +16,7 @@ from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store import layout
+from openflexure_timelapse.store.fence import is_inside
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["MovieJob", "check_recipe", "movie_frames"]
@@ -131,11 +136,14 @@ def movie_frames(
     before = -1
     with library.open_read(run_id) as store:
         for frame in library.each_frame(run_id, position, plane):
-            draft = frame.draft
+            draft, path = frame.draft, folder / frame.file
+            if not is_inside(folder, path):
+                told = f"{path} is a link that leads out of the run; repair it first."
+                raise DamagedRunError(told)
             reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
             before = draft.slot
             yield MovieFrame(
-                path=str(folder / frame.file),
+                path=str(path),
                 slot=draft.slot,
                 elapsed_ns=draft.elapsed_ns,
                 wall_ns=draft.wall_ns,

@@ -193,6 +193,9 @@ def finish_deletes(data_folder: PathLike) -> None:
     try:
         for hidden in sorted(Path(data_folder).glob(f"{DELETED}*")):
             with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(str(hidden))
+                if hidden.is_symlink():  # a run that was linked: the link alone goes
+                    hidden.unlink()
+                else:
+                    shutil.rmtree(str(hidden))
     except OSError as exc:
         raise storage_error(exc, "remove a deleted run in", data_folder) from exc

@@ -18,7 +18,13 @@ import piexif
 
 from openflexure_timelapse.errors import IncompleteImageError
 from openflexure_timelapse.frame import Flag, FrameDraft
-from openflexure_timelapse.store.layout import frame_file, local_time
+from openflexure_timelapse.json_text import read_value
+from openflexure_timelapse.store.layout import (
+    LARGEST_COUNT,
+    frame_file,
+    is_possible,
+    local_time,
+)
 
 __all__ = [
     "FrameRecord",
@@ -331,7 +337,7 @@ def read_frame_record(jpeg: bytes) -> Optional[FrameRecord]:
             if marker == APP1 and jpeg[start + 4 : start + 10] == EXIF_MARK:
                 exif = _load(jpeg[start + 4 : end])["Exif"]
                 comment = exif[piexif.ExifIFD.UserComment]
-                return _record(json.loads(comment.decode("utf-8")))
+                return _record(read_value(comment.decode("utf-8")))
     except (IncompleteImageError, *UNREADABLE):
         return None
     return None
@@ -344,7 +350,7 @@ def _record(comment: Mapping[str, Any]) -> FrameRecord:
         field.name: _typed(field.type, ours[field.name]) for field in fields(FrameDraft)
     }
     draft["flags"] = tuple(Flag(flag) for flag in ours["flags"])
-    return FrameRecord(
+    record = FrameRecord(
         run_id=str(ours["run"]),
         dataset_id=str(uuid.UUID(dataset["id"])),
         name=str(dataset["name"]),
@@ -352,6 +358,9 @@ def _record(comment: Mapping[str, Any]) -> FrameRecord:
         draft=FrameDraft(**draft),
         header=ours["header"],
     )
+    if not (is_possible(record.draft) and 0 < record.n <= LARGEST_COUNT):
+        raise ValueError(record.n)
+    return record
 
 
 def _typed(kind: Any, value: Any) -> Any:
@@ -360,4 +369,8 @@ def _typed(kind: Any, value: Any) -> Any:
         raise TypeError(value)
     if kind is int and abs(value) > LARGEST_INTEGER:
         raise OverflowError(value)
-    return math.nan if kind is float and value is None else value
+    if kind is float:
+        return math.nan if value is None else float(value)
+    if kind not in (int, str, bool) and not isinstance(value, (list, dict)):
+        raise TypeError(value)
+    return value
