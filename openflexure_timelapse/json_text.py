@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple, Type
 
 from openflexure_timelapse.errors import InvalidRequestError
 
-__all__ = ["MOST_LEVELS", "is_deep", "read_object", "read_value"]
+__all__ = ["MOST_LEVELS", "is_deep_text", "read_object", "read_value"]
 
 # No field of a document needs more; Python refuses to read more than 4300 at all.
 MOST_DIGITS = 300
@@ -18,7 +18,7 @@ MOST_LEVELS = 64
 SHOWN = 12
 
 
-def is_deep(value: Any) -> bool:
+def _is_deep(value: Any) -> bool:
     """Tell whether a value of JSON has more than `MOST_LEVELS` levels."""
     level = [value]
     for _ in range(MOST_LEVELS + 1):
@@ -32,6 +32,18 @@ def is_deep(value: Any) -> bool:
             return False
         level = inner
     return True
+
+
+def is_deep_text(text: str) -> bool:
+    """Tell whether JSON is nested deeply; what is no JSON is not."""
+    if text.count("[") + text.count("{") <= MOST_LEVELS:
+        return False
+    try:
+        return _is_deep(json.loads(text))
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
 
 
 def read_value(text: str) -> Any:
@@ -54,7 +66,7 @@ def read_value(text: str) -> Any:
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
     # So few brackets cannot be deep; nearly every text that is read has fewer.
-    if text.count("[") + text.count("{") > MOST_LEVELS and is_deep(data):
+    if text.count("[") + text.count("{") > MOST_LEVELS and _is_deep(data):
         raise ValueError("it is nested too deeply")
     return data
 
@@ -105,7 +117,7 @@ def read_object(
         raise error(_deep(what)) from exc
     if not isinstance(data, dict):
         raise error(f"{what} must be a JSON object, {{...}}.")
-    if is_deep(data):
+    if _is_deep(data):
         raise error(_deep(what))
     return data
 

@@ -5,12 +5,12 @@ one pass inside SQLite, the other curves a search for each point.
 """
 
 import contextlib
-import json
 import sqlite3
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from openflexure_timelapse.errors import DamagedRunError
 from openflexure_timelapse.frame import Frame, Outcome, Visit
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.store import rows
 from openflexure_timelapse.store.index import Index
 
@@ -18,6 +18,8 @@ __all__ = ["Bin", "MadeVisit", "Overview", "Point"]
 
 Point = Tuple[float, ...]
 """A slot and what was measured in it."""
+
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 
 PLACE = "(SELECT id FROM positions WHERE name = :position)"
 NEWEST_SLOT = "SELECT last FROM slots ORDER BY first DESC LIMIT 1"
@@ -131,7 +133,7 @@ class Overview:
         try:
             with self._index.readers.borrow() as reader:
                 yield reader
-        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        except NONSENSE as exc:
             message = f"The index {self._index.path} is damaged ({exc}); run repair "
             raise DamagedRunError(message + "on its run.") from exc
 
@@ -208,7 +210,7 @@ class Overview:
         """Return slot and z in steps of the first focus of each of `most` stretches."""
         with self._reader() as reader:
             found = _points(reader, SELECT_FOCUS, position, most)
-            return [(slot, json.loads(focus)["z"]) for slot, focus in found]
+            return [(slot, read_value(focus)["z"]) for slot, focus in found]
 
     def drift(self, position: str, most: int) -> List[Point]:
         """Return slot, x and y of the first frame of each of `most` stretches.
