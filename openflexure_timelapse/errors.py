@@ -62,6 +62,11 @@ class TimelapseError(Exception):
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
 
+    @property
+    def status_code(self) -> int:
+        """`http_status`, by the name under which server v3's library looks for it."""
+        return self.http_status
+
 
 class InvalidRequestError(TimelapseError):
     """What was asked for cannot be done; nothing was moved or written.

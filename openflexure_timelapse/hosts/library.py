@@ -48,10 +48,15 @@ class Library:
         Knows the local zone.
     disk : Disk
         Writes previews.
+
+    Attributes
+    ----------
+    data_folder : Path
+        As given.
     """
 
     def __init__(self, data_folder: Path, clock: Clock, disk: Disk) -> None:
-        self._data_folder = data_folder
+        self.data_folder = data_folder
         self._clock = clock
         self._disk = disk
 
@@ -68,7 +73,7 @@ class Library:
             At most so many, 1 to 1000.
         """
         page = catalogue.list_runs(
-            self._data_folder, after or None, checked_limit(limit)
+            self.data_folder, after or None, checked_limit(limit)
         )
         return {"runs": [_brief(summary) for summary in page]}
 
@@ -108,7 +113,7 @@ class Library:
         ConfirmationError, NotFoundError, RunActiveError
             Nothing is deleted then.
         """
-        catalogue.delete_run(self._data_folder, run_id, confirm)
+        catalogue.delete_run(self.data_folder, run_id, confirm)
         return {"deleted": run_id}
 
     # ------------------------------------------------------------------------- frames
@@ -265,7 +270,7 @@ class Library:
         DamagedRunError
             When a link in it leads out of it.
         """
-        return check_links(catalogue.run_folder(self._data_folder, run_id))
+        return check_links(catalogue.run_folder(self.data_folder, run_id))
 
     def _movies(self, run_id: str) -> List[Dict[str, Any]]:
         """Return the movies of a run, by name."""

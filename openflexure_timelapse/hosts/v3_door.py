@@ -20,6 +20,7 @@ __all__ = ["Door"]
 
 LONGEST_BODY_S = 30.0
 TOO_SLOW = 408
+SAFE = [(name.lower().encode(), text.encode()) for name, text in SAFE_HEADERS.items()]
 
 
 class Door:
@@ -62,7 +63,12 @@ class Door:
         async def receive_again() -> Any:
             return waiting.pop() if waiting else await receive()
 
-        await self._app(scope, receive_again, send)
+        async def send_safely(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *SAFE]}
+            await send(message)
+
+        await self._app(scope, receive_again, send_safely)
 
 
 async def _body(scope: Any, receive: Any) -> bytes:
@@ -93,8 +99,6 @@ async def _body(scope: Any, receive: Any) -> bytes:
 async def _refuse(send: Any, error: TimelapseError, status: int) -> None:
     """Answer with an error, in the form of every other."""
     content = json_bytes(error_json(error, status))
-    headers = {"content-type": "application/json", "connection": "close"}
-    headers.update(SAFE_HEADERS)
-    pairs = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close"), *SAFE]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import FileResponse
 
 from openflexure_timelapse.hosts.openapi import described
-from openflexure_timelapse.hosts.requests import SAFE_HEADERS, Asked, json_bytes
+from openflexure_timelapse.hosts.requests import Asked, json_bytes
 from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.verbs import Verbs
 
@@ -41,8 +41,7 @@ class _Answers:
         if isinstance(reply, Path):
             return _file(reply, request)
         linked = {**reply, "links": {"self": {"href": str(request.url)}}}
-        content, kind = json_bytes(linked), "application/json"
-        return Response(content, status, SAFE_HEADERS, media_type=kind)
+        return Response(json_bytes(linked), status, media_type="application/json")
 
 
 async def _body_of(request: Request) -> bytes:
@@ -82,7 +81,7 @@ def _endpoints() -> Iterator[tuple[str, Any]]:
 
 def _file(path: Path, request: Request) -> Response:
     """Return a file, whole or the range that was asked for."""
-    headers = {**SAFE_HEADERS, "Cache-Control": "no-cache"}
+    headers = {"Cache-Control": "no-cache"}
     response = FileResponse(path, headers=headers, stat_result=path.stat())
     if request.headers.get("if-none-match") == response.headers["etag"]:
         kept = {"etag": response.headers["etag"], **headers}

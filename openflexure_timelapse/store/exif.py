@@ -18,7 +18,7 @@ import piexif
 
 from openflexure_timelapse.errors import IncompleteImageError
 from openflexure_timelapse.frame import Flag, FrameDraft
-from openflexure_timelapse.json_text import read_value
+from openflexure_timelapse.json_text import MOST_LEVELS, read_value
 from openflexure_timelapse.store.layout import (
     LARGEST_COUNT,
     frame_file,
@@ -84,10 +84,11 @@ class FrameRecord:
     header: Optional[Mapping[str, Any]] = None
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: Any, levels: int = MOST_LEVELS // 2) -> Any:
     """Return `value` as JSON can hold it: no NaN, no tuples, only text as keys.
 
     Cameras hand out all sorts of numbers; a frame is never lost over one of them.
+    What is nested in more than so many `levels` becomes None.
     """
     kind = type(value)
     if kind in PLAIN:
@@ -95,9 +96,11 @@ def jsonable(value: Any) -> Any:
     if kind is float:
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
+        if not levels:
+            return None
+        return {str(key): jsonable(item, levels - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
+        return [jsonable(item, levels - 1) for item in value] if levels else None
     return _plain(value)
 
 

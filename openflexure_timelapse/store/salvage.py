@@ -61,6 +61,7 @@ class Salvage:
                 if said != "ok":
                     self._note(said)
             self.damage += wrong_counts(self._reader)
+            rows.check_entries(self._reader)
         except (*FAILURES, OSError) as exc:
             self._note(str(exc))
 
