@@ -281,6 +281,7 @@ class Library:
             _entry(path, f"{layout.MOVIES}/{path.name}")
             for path in sorted(movies.iterdir())
             if path.suffix in MOVIE_SUFFIXES
+            and path.name.isprintable()  # else no address could name it
             and path.is_file()
             and is_inside(movies, path)
             and not path.name.startswith(".")

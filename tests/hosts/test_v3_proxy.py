@@ -52,9 +52,10 @@ def _port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     paths = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     config = folder / "nginx.conf"
+    # As who runs the test: nobody else may look into its folder.
     config.write_text(
-        # As who runs the test: nobody else may look into its folder.
-        f"user {getpass.getuser()}; daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}\n"
+        f"user {getpass.getuser()}; daemon off; pid {folder}/pid; events {{}}\n"
+        f"error_log {folder}/error.log;\n"
         f"http {{ access_log off; {paths}\n{configured(folder, port, rig.url)} }}"
     )
     arguments = ["-e", str(folder / "error.log"), "-c", str(config), "-p", str(folder)]

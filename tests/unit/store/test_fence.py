@@ -108,9 +108,12 @@ def test_a_folder_of_frames_that_is_a_link_takes_no_frame(
 
 
 def test_a_movie_that_is_a_link_is_not_listed(run: Path, secrets: Path) -> None:
-    """So it is not served."""
+    """So it is not served; nor is one whose name no address can hold."""
     (run / "movies" / "here.mp4").symlink_to(secrets / "0000000.jpeg")
-    assert "movies/here.mp4" not in str(library(run).files(RUN_ID))
+    (run / "movies" / "two\nlines.mp4").write_bytes(b"x")
+    (run / "movies" / "<b>.mp4").write_bytes(b"x")
+    movies = [file["name"] for file in library(run).files(RUN_ID)["files"][1:]]
+    assert movies == ["movies/<b>.mp4"]
 
 
 def test_a_linked_run_is_deleted_as_a_link(tmp_path: Path, run: Path) -> None:
