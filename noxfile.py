@@ -349,7 +349,21 @@ def attack(session: nox.Session) -> None:
     """Try to break every promise at full length; see docs/reliability.md."""
     needs(session, ATTACK_PYTHON, find_python(ATTACK_PYTHON))
     install(session, "--editable", ".[server-v3,test]", *pinned("attack"))
-    session.run("python", "-m", "campaigns", *session.posargs)
+    env = {"TIMELAPSE_V2_PYTHON": python_with_v2(session)}
+    session.run("python", "-m", "campaigns", *session.posargs, env=env)
+
+
+def python_with_v2(session: nox.Session) -> str:
+    """Return a Python with server v2's library, which cannot stand beside v3's."""
+    folder = Path(session.virtualenv.location, "server-v2")
+    program = folder / "bin" / "python"
+    with filled(session, "server-v2", stamp_name="server-v2-filled") as to_do:
+        if to_do:
+            session.run("python", "-m", "venv", "--clear", str(folder))
+            pip = (str(program), "-m", "pip", "install", "--quiet")
+            session.run(*pip, "--upgrade", "pip", external=True)
+            session.run(*pip, "--editable", f"{ROOT}[server-v2,test]", external=True)
+    return str(program)
 
 
 for each in VERSIONS:

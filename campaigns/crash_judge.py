@@ -163,7 +163,7 @@ class Judge:
             service.resume_interrupted()
             service.wait()
             for job in service.jobs()["jobs"]:
-                ended = service.movies.wait(job["job"])
+                ended = service.queue.wait(job["job"])
                 if ended["state"] != "done":
                     raise RenderError(f"{ended['file']}: {ended['message']}")
         else:

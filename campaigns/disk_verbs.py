@@ -67,7 +67,7 @@ def _ask_before_full(
     """Let a movie begin with a little room, which somebody else takes."""
     (job,) = service.make_movie(run_id, MOVIE)["jobs"]
     disk.fill(KEEP_FREE_MB * 1_000_000 - 300_000)
-    ended = service.movies.wait(job["job"], PATIENCE_S)
+    ended = service.queue.wait(job["job"], PATIENCE_S)
     _expect_no_movie(service, disk, run_id, ended, told, "a movie under way")
 
 
@@ -88,10 +88,10 @@ def _ask_when_full(service: Service, disk: SmallDisk, run_id: str, told: Told) -
         lambda: service.start(PLAN), DiskFullError, "MB free", "keep_free_mb"
     )
     (job,) = service.make_movie(run_id, MOVIE)["jobs"]
-    ended = service.movies.wait(job["job"], PATIENCE_S)
+    ended = service.queue.wait(job["job"], PATIENCE_S)
     _expect_no_movie(service, disk, run_id, ended, told, "a movie")
     job = service.verify(run_id)["job"]
-    checked = service.movies.wait(job["job"], PATIENCE_S)
+    checked = service.queue.wait(job["job"], PATIENCE_S)
     told["verify"] = "" if checked["state"] == "done" else checked["message"]
 
 

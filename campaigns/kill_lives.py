@@ -203,8 +203,8 @@ class Life:
         if run_id is None and not list_runs(data):
             run_id = service.start(self.case.plan)["run"]
         service.wait()
-        for job_id in service.movies.job_ids(run_id or ""):
-            service.movies.wait(job_id)
+        for job_id in service.queue.job_ids(run_id or ""):
+            service.queue.wait(job_id)
         service.close()
 
     def _ask(self, service: Service, clock: BenchClock) -> None:

@@ -12,7 +12,7 @@ from campaigns.kill_bench import Condition
 from campaigns.kill_boundaries import Boundaries
 from campaigns.kill_cases import NS_PER_S, Case
 from campaigns.kill_trials import Job, Trial
-from openflexure_timelapse.hosts.jobs import MovieJobs
+from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.store.catalogue import finish_deletes
@@ -157,7 +157,7 @@ def _left_before_movie(trial: Trial) -> None:
         def die(*_args: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
-        setattr(MovieJobs, "add", die)  # noqa: B010 - mypy knows it for a method
+        setattr(JobQueue, "add", die)  # noqa: B010 - mypy knows it for a method
         trial.life()(writer)
 
     child = trial.fork(record)

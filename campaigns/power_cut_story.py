@@ -79,7 +79,7 @@ def _use(data: Path) -> None:
     (run,) = (item["run"] for item in service.runs()["runs"])
     service.frame(run, 1, 160)
     for job in service.make_movie(run, {"format": "gif", "position": "left"})["jobs"]:
-        service.movies.wait(job["job"])
+        service.queue.wait(job["job"])
     service.delete(run, run)
     service.close()
 

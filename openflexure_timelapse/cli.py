@@ -21,6 +21,7 @@ from openflexure_timelapse.console.install import install_or_undo
 from openflexure_timelapse.console.plan_file import read_plan
 from openflexure_timelapse.console.printing import (
     Printer,
+    harmless,
     key_values,
     nice_bytes,
     nice_seconds,
@@ -80,7 +81,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _complain(sentence: str) -> None:
     """Print an error."""
-    print(f"openflexure-timelapse: {sentence}", file=sys.stderr)  # noqa: T201 (it is the output)
+    text = harmless(f"openflexure-timelapse: {sentence}")
+    print(text.encode("utf-8", "replace").decode(), file=sys.stderr)  # noqa: T201 (it is the output)
 
 
 def _drop_output() -> None:

@@ -212,5 +212,5 @@ def _document_in(annotation: Any) -> Any:
 
 def _shown(value: Any) -> str:
     """Return a short picture of a bad value, as it was written in JSON."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "..."

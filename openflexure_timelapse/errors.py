@@ -7,7 +7,8 @@
     │   ├── InvalidPlanError
     │   ├── InvalidRecipeError
     │   ├── OutOfReachError        a target outside the stage's travel
-    │   └── ConfirmationError      a delete without its confirmation
+    │   ├── ConfirmationError      a delete without its confirmation
+    │   └── RequestTooLargeError   a body beyond what any plan has
     ├── NotFoundError              no such run, frame, file or job
     ├── ConflictError              not now
     │   ├── RunActiveError         a second start
@@ -47,6 +48,7 @@ __all__ = [
     "OutOfReachError",
     "RenderCancelledError",
     "RenderError",
+    "RequestTooLargeError",
     "RunActiveError",
     "StorageError",
     "TimelapseError",
@@ -59,6 +61,11 @@ class TimelapseError(Exception):
 
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+
+    @property
+    def status_code(self) -> int:
+        """`http_status`, by the name under which server v3's library looks for it."""
+        return self.http_status
 
 
 class InvalidRequestError(TimelapseError):
@@ -101,6 +108,12 @@ class ConfirmationError(InvalidRequestError):
     http_status = 400
 
 
+class RequestTooLargeError(InvalidRequestError):
+    """A body has more bytes than any plan; it was not read to its end."""
+
+    http_status = 413
+
+
 class NotFoundError(TimelapseError):
     """There is no run, frame, file or job of that name."""
 
@@ -125,6 +138,8 @@ class WrongPhaseError(ConflictError):
 class StorageError(TimelapseError):
     """The data folder, or a run in it, cannot be read or written."""
 
+    http_status = 503
+
 
 class DiskFullError(StorageError):
     """A write found no space; the run pauses until space returns."""
@@ -134,6 +149,8 @@ class DiskFullError(StorageError):
 
 class DamagedRunError(StorageError):
     """A run's files cannot be trusted as they are; ``repair`` may mend them."""
+
+    http_status = 409
 
 
 class HardwareError(TimelapseError):

@@ -39,6 +39,7 @@ __all__ = [
     "is_whole",
     "judge",
     "laplacian_variance",
+    "size_of",
 ]
 
 Grey = NDArray[np.uint8]
@@ -68,6 +69,9 @@ PROBE += EOI
 
 # More than any camera of a Raspberry Pi has; a damaged header may say 65535 x 65535.
 MOST_PIXELS = 80_000_000
+# A camera's has one, a progressive picture about ten. Each costs the decoder a walk
+# through all pixels, and a few bytes in a file can ask for thousands.
+MOST_SCANS = 100
 # Sensor noise drowns fine detail in larger pictures: at about 400 pixels across the
 # sharpness falls to a fifth over 4 um of defocus (simulated samples), at 800 to a half.
 SMALLEST_WIDTH_PX = 300
@@ -217,6 +221,15 @@ def is_whole(jpeg: bytes) -> bool:
     return not _take_apart(jpeg).problem
 
 
+def size_of(jpeg: bytes) -> Optional[Tuple[int, int]]:
+    """Return width and height of a JPEG that is not cut short and not too large.
+
+    From the segments alone, without decoding; None for anything else.
+    """
+    parts = _take_apart(jpeg)
+    return None if parts.problem else (parts.width, parts.height)
+
+
 def decode_grey(jpeg: bytes, smallest_width: Optional[int] = None) -> Optional[Grey]:
     """Decode a preview to grey.
 
@@ -347,7 +360,7 @@ def _take_apart(jpeg: bytes) -> _Parts:
 
 def _take_scans(jpeg: bytes, at: int, size: Tuple[int, int], head: bytes) -> _Parts:
     """Find the end of the coded data, which is the EOI after the last scan."""
-    end = at
+    end, scans = at, 1
     while True:
         found = SCAN_END.search(jpeg, end)
         if found is None:
@@ -357,6 +370,9 @@ def _take_scans(jpeg: bytes, at: int, size: Tuple[int, int], head: bytes) -> _Pa
         if jpeg[end + 1] == END_OF_IMAGE:
             scan = jpeg[at:end].rstrip(b"\xff")
             return _Parts(size[0], size[1], head, scan, EOI, "")
+        scans += jpeg[end + 1] == START_OF_SCAN
+        if scans > MOST_SCANS:
+            return _broken(f"the picture has more than {MOST_SCANS} scans", *size)
         # Tables or a further scan (progressive): skip the segment, go on in its data.
         length = int.from_bytes(jpeg[end + 2 : end + 4], "big")
         end += 2 + max(2, length)

@@ -1,9 +1,10 @@
 """How the command line looks: tables, progress, and JSON for scripts."""
 
 import json
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,11 +13,13 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 __all__ = [
     "Printer",
+    "harmless",
     "key_values",
     "nice_bytes",
     "nice_seconds",
@@ -54,6 +57,34 @@ S_PER_MINUTE = 60
 S_PER_HOUR = 3600
 
 
+# What moves a cursor, sets a title or turns a line round: terminals obey it, also in
+# the names and the texts of a run that somebody else has made.
+COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    """Return text with every character that commands a terminal spelt out."""
+    return COMMANDING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class _Screen(Console):
+    """A console that no text commands; rich's own colours come later, as styles."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return what is measured and printed for a plain text."""
+        return super().render_str(harmless(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: Optional[ConsoleOptions] = None
+    ) -> Iterable[Segment]:
+        """Yield what is printed."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(harmless(segment.text), segment.style)
+
+
 class Printer:
     """Prints for a person, or one JSON document for a script.
 
@@ -68,7 +99,7 @@ class Printer:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console(
+        self.console = _Screen(
             highlight=False, markup=False, emoji=False, quiet=as_json, soft_wrap=True
         )
 
@@ -80,7 +111,9 @@ class Printer:
     def result(self, data: Mapping[str, Any]) -> None:
         """Print the command's result for a script."""
         if self.as_json:
-            print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 (it is the output)
+            text = json.dumps(data, indent=2, ensure_ascii=False)
+            safe = COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+            print(safe.encode("utf-8", "replace").decode())  # noqa: T201 (it is the output)
 
     def table(self, table: Table) -> None:
         """Print a table for a person."""

@@ -17,6 +17,10 @@ from openflexure_timelapse.hosts.previews import Previews
 from openflexure_timelapse.ports import Clock, Disk
 from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
+from openflexure_timelapse.store.fence import (
+    check_links,
+    is_inside,
+)
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["Library", "checked_limit", "frame_json"]
@@ -37,10 +41,15 @@ class Library:
         Knows the local zone.
     disk : Disk
         Writes previews.
+
+    Attributes
+    ----------
+    data_folder : Path
+        As given.
     """
 
     def __init__(self, data_folder: Path, clock: Clock, disk: Disk) -> None:
-        self._data_folder = data_folder
+        self.data_folder = data_folder
         self._clock = clock
         self._disk = disk
         self._previews = Previews(disk)
@@ -58,7 +67,7 @@ class Library:
             At most so many, 1 to 1000.
         """
         page = catalogue.list_runs(
-            self._data_folder, after or None, checked_limit(limit)
+            self.data_folder, after or None, checked_limit(limit)
         )
         return {"runs": [_brief(summary) for summary in page]}
 
@@ -71,7 +80,7 @@ class Library:
             When there is no such run.
         """
         with self.open_read(run_id) as store:
-            engine, totals = store.value("engine") or {}, store.totals()
+            engine, totals = store.engine(), store.totals()
             return {
                 "run": run_id,
                 "name": store.header["plan"]["name"],
@@ -98,7 +107,7 @@ class Library:
         ConfirmationError, NotFoundError, RunActiveError
             Nothing is deleted then.
         """
-        catalogue.delete_run(self._data_folder, run_id, confirm)
+        catalogue.delete_run(self.data_folder, run_id, confirm)
         return {"deleted": run_id}
 
     # ------------------------------------------------------------------------- frames
@@ -186,7 +195,7 @@ class Library:
         """Return the file of `frame`, or of a preview of at least `width` pixels."""
         folder = self.folder(run_id)
         original = folder / frame.file
-        if not original.is_file():
+        if not (original.is_file() and is_inside(folder, original)):
             message = (
                 f"Frame {frame.n} of {run_id} should be {frame.file} but is gone; "
             )
@@ -226,8 +235,10 @@ class Library:
         ------
         NotFoundError, InvalidRequestError
             When there is no such run, or the id is none.
+        DamagedRunError
+            When a link in it leads out of it.
         """
-        return catalogue.run_folder(self._data_folder, run_id)
+        return check_links(catalogue.run_folder(self.data_folder, run_id))
 
     def check_space(self, keep_free_mb: int) -> None:
         """Refuse to make what a run's plan leaves no room for.
@@ -237,7 +248,7 @@ class Library:
         DiskFullError
             Saying how much is free.
         """
-        free_mb = self._disk.free_bytes(str(self._data_folder)) / BYTES_PER_MB
+        free_mb = self._disk.free_bytes(str(self.data_folder)) / BYTES_PER_MB
         if free_mb < keep_free_mb:
             told = f"The disk has {free_mb:.0f} MB free and the plan leaves "
             told += f"{keep_free_mb} MB free; delete something, then make it again."
@@ -252,7 +263,9 @@ class Library:
             _entry(path, f"{layout.MOVIES}/{path.name}")
             for path in sorted(movies.iterdir())
             if path.suffix in MOVIE_SUFFIXES
+            and path.name.isprintable()  # else no address could name it
             and path.is_file()
+            and is_inside(movies, path)
             and not path.name.startswith(".")
         ]
 

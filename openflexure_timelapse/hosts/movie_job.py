@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Dict, Iterator, Optional, Tuple
 
 from openflexure_timelapse.errors import (
+    DamagedRunError,
     InvalidRecipeError,
     RenderError,
     StorageError,
@@ -17,6 +18,7 @@ from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store import layout
+from openflexure_timelapse.store.fence import is_inside
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["MovieJob", "check_recipe", "movie_frames"]
@@ -158,12 +160,15 @@ def movie_frames(
     with library.open_read(run_id) as store:
         unknown = store.value(UNKNOWN_GAPS) or ()
         for frame in library.each_frame(run_id, position, plane):
-            draft = frame.draft
+            draft, path = frame.draft, folder / frame.file
             gap_unknown = any(before < slot <= draft.slot for slot in unknown)
+            if not is_inside(folder, path):
+                told = f"{path} is a link that leads out of the run; repair it first."
+                raise DamagedRunError(told)
             reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
             before = draft.slot
             yield MovieFrame(
-                path=str(folder / frame.file),
+                path=str(path),
                 slot=draft.slot,
                 elapsed_ns=draft.elapsed_ns,
                 wall_ns=draft.wall_ns,

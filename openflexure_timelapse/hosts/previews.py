@@ -13,8 +13,15 @@ import cv2
 
 from openflexure_timelapse.errors import DamagedRunError, StorageError
 from openflexure_timelapse.frame import Frame
+from openflexure_timelapse.movie.stills import decoded
 from openflexure_timelapse.ports import Disk
+from openflexure_timelapse.quality import size_of
 from openflexure_timelapse.store import layout
+from openflexure_timelapse.store.fence import (
+    LARGEST_FRAME_BYTES,
+    is_inside,
+    read_at_most,
+)
 
 __all__ = ["Previews"]
 
@@ -66,10 +73,12 @@ class Previews:
         if not fitting or fitting[0] >= frame.draft.width:
             return original
         preview = folder / layout.PREVIEWS / f"{frame.n}_w{fitting[0]}.jpeg"
-        if preview.is_file():
+        if _is_there(folder, preview):
             return preview
         with self._lock:
-            return preview if preview.is_file() else self._made_of(original, preview)
+            if _is_there(folder, preview):
+                return preview
+            return self._made_of(original, preview)
 
     def _made_of(self, original: Path, preview: Path) -> Path:
         """Make a preview; return the frame's own file when the disk takes none."""
@@ -87,9 +96,16 @@ class Previews:
         return preview
 
 
+def _is_there(folder: Path, preview: Path) -> bool:
+    """Tell whether a preview has been made, by us."""
+    return preview.is_file() and is_inside(folder, preview)
+
+
 def _smaller(original: Path, width: int) -> bytes:
     """Return a smaller picture as JPEG."""
-    picture = cv2.imread(str(original), cv2.IMREAD_COLOR)
+    jpeg = read_at_most(original, LARGEST_FRAME_BYTES)
+    size = size_of(jpeg)
+    picture = None if size is None else decoded(jpeg, size[0] // width)
     if picture is None:
         message = f"{original.name} cannot be decoded; "
         raise DamagedRunError(message + "run verify to see what else is damaged.")

@@ -6,12 +6,32 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional
 
-from openflexure_timelapse.errors import InvalidRequestError, TimelapseError
+from openflexure_timelapse.errors import (
+    InvalidRequestError,
+    RequestTooLargeError,
+    TimelapseError,
+)
 from openflexure_timelapse.json_text import read_object
 
-__all__ = ["MOST_BODY_BYTES", "Asked", "error_json", "json_bytes"]
+__all__ = [
+    "MOST_BODY_BYTES",
+    "SAFE_HEADERS",
+    "Asked",
+    "check_size",
+    "error_json",
+    "json_bytes",
+]
 
 MOST_BODY_BYTES = 1_000_000
+# Of every answer. A browser takes it for what it is said to be, and what is in it runs
+# no script but the page's own files and asks nobody but this server. Connect shows the
+# page in a frame, so that is not forbidden.
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; "
+    "style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'",
+}
 WHOLE = re.compile(r"[0-9]{1,18}\Z")
 SHOWN = 40
 
@@ -42,9 +62,7 @@ class Asked:
         InvalidRequestError
             For anything else.
         """
-        if len(self.body) > MOST_BODY_BYTES:
-            told = f"The request's body has {len(self.body)} bytes; at most "
-            raise InvalidRequestError(told + f"{MOST_BODY_BYTES} are taken.")
+        check_size(len(self.body))
         if not self.body.strip():
             return {}
         try:
@@ -81,6 +99,19 @@ class Asked:
             told = f"The request is not valid: {name} {reason}."
             raise InvalidRequestError(told, [{"field": name, "reason": reason}])
         return int(text)
+
+
+def check_size(body_bytes: int) -> None:
+    """Refuse a body by its size, or by what its header says of it.
+
+    Raises
+    ------
+    RequestTooLargeError
+        When it is larger than any plan.
+    """
+    if body_bytes > MOST_BODY_BYTES:
+        told = f"The request's body has {body_bytes} bytes or more; at most "
+        raise RequestTooLargeError(told + f"{MOST_BODY_BYTES} are taken.")
 
 
 def error_json(error: Exception, status: int) -> Dict[str, Any]:

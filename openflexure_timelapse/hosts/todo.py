@@ -57,7 +57,7 @@ def interrupted_run(data_folder: Path) -> Optional[str]:
     for run_id in runs_to_do(data_folder):
         try:
             with RunStore.open_read(data_folder / run_id) as store:
-                kept = store.value("engine") or {}
+                kept = store.engine()
         except StorageError:
             continue
         if kept.get("state", {}).get("phase") != Phase.ENDED.value:

@@ -5,7 +5,9 @@ and one bad page of metadata takes every extension's tab away: so nothing here r
 while the server starts, and what is wrong is told by the status and the page.
 """
 
+import io
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Type
 
@@ -14,13 +16,23 @@ from labthings import current_action, current_labthing
 from labthings.extensions import BaseExtension
 from labthings.views import ActionView, View
 from werkzeug.exceptions import HTTPException, InternalServerError, default_exceptions
+from werkzeug.wsgi import get_input_stream
 
 from openflexure_timelapse import __version__
-from openflexure_timelapse.errors import HardwareError, TimelapseError
+from openflexure_timelapse.errors import (
+    HardwareError,
+    InvalidRequestError,
+    TimelapseError,
+)
 from openflexure_timelapse.hosts.farewell import before_exit
 from openflexure_timelapse.hosts.follower import Follower
 from openflexure_timelapse.hosts.forms import start_form
-from openflexure_timelapse.hosts.requests import Asked, json_bytes
+from openflexure_timelapse.hosts.requests import (
+    SAFE_HEADERS,
+    Asked,
+    check_size,
+    json_bytes,
+)
 from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
@@ -40,6 +52,7 @@ AUTOFOCUS = "org.openflexure.autofocus"
 ADDRESS = f"/api/v2/extensions/{NAME}"
 DATA = "timelapse"
 STOP_S = 20
+CHUNK_BYTES = 65_536
 
 
 class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has no types
@@ -134,8 +147,11 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
             The parts of the address.
         """
         self.meet()
-        asked = Asked(path, request.args.to_dict(), request.get_data(cache=False))
-        status, reply = answered(handler, self.verbs, asked)
+        status, reply = answered(
+            lambda verbs, asked: handler(verbs, replace(asked, body=_body())),
+            self.verbs,
+            Asked(path, request.args.to_dict()),
+        )
         return _file(reply) if isinstance(reply, Path) else _json(reply, status)
 
     def meet(self) -> None:
@@ -195,13 +211,36 @@ def _view(route: Route) -> Type[View]:
 def _json(data: Mapping[str, Any], status: int) -> Response:
     """Return JSON with the link that the published Python client looks for."""
     linked = {**data, "links": {"self": {"href": request.url}}}
-    return Response(json_bytes(linked), status, mimetype="application/json")
+    content, kind = json_bytes(linked), "application/json"
+    return Response(content, status, SAFE_HEADERS, mimetype=kind)
+
+
+def _body() -> bytes:
+    """Return the body of the request, which is not read beyond what may be.
+
+    Raises
+    ------
+    InvalidRequestError
+        When it is too large, or its sender breaks off.
+    """
+    check_size(request.content_length or 0)
+    stream, found = get_input_stream(request.environ), bytearray()
+    try:
+        while True:
+            more = stream.read(CHUNK_BYTES)
+            if not more:
+                return bytes(found)
+            found += more
+            check_size(len(found))
+    except (OSError, ValueError) as exc:  # also what is no proper chunk
+        told = "The request's body could not be read to its end; send it again, "
+        raise InvalidRequestError(told + "with its Content-Length.") from exc
 
 
 def _file(path: Path) -> Response:
     """Return a file, whole or the range that was asked for."""
     response = send_file(str(path), conditional=True, cache_timeout=0)
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.extend(SAFE_HEADERS)
     return response
 
 
@@ -214,6 +253,19 @@ class TimelapseAction(ActionView):  # type: ignore[misc] # labthings has no type
     """Start a run of a plan and follow it to its end; stopping this stops the run."""
 
     default_stop_timeout = STOP_S
+
+    def dispatch_request(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse what labthings would read whole, and keep in its list of actions."""
+        if request.method == "POST":
+            try:
+                body = _body()
+                Asked(body=body).document()
+            except TimelapseError as exc:
+                raise _http_error(exc) from exc
+            place = {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+            request.environ.update(place)
+            request.environ.pop("wsgi.input_terminated", None)
+        return super().dispatch_request(*args, **kwargs)
 
     def post(self) -> Dict[str, Any]:
         """Start a time-lapse and follow it."""

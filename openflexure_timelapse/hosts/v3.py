@@ -22,6 +22,7 @@ from openflexure_timelapse.errors import HardwareError, TimelapseError
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.telling import line_of, progress_of
+from openflexure_timelapse.hosts.v3_door import Door
 from openflexure_timelapse.hosts.v3_gallery import RunCards
 from openflexure_timelapse.hosts.v3_http import Endpoints
 from openflexure_timelapse.hosts.v3_microscope import V3Microscope
@@ -117,6 +118,7 @@ class TimelapseThing(Endpoints, _Host):
             The server, which makes its Things before it starts them.
         """
         super().attach_to_server(server)
+        server.app.add_middleware(Door, prefix=self.path)
         router = server.app.router
         things = router.lifespan_context
 

@@ -8,6 +8,7 @@ import labthings_fastapi as lt
 from fastapi import Depends, Request, Response
 from fastapi.responses import FileResponse
 
+from openflexure_timelapse.hosts.openapi import described
 from openflexure_timelapse.hosts.requests import Asked, json_bytes
 from openflexure_timelapse.hosts.routes import ROUTES, Handler, Route, answered
 from openflexure_timelapse.hosts.verbs import Verbs
@@ -60,7 +61,11 @@ def _endpoint(route: Route, method: str, handler: Handler) -> Any:
     answer.__name__ = f"{route.name}_{method.lower()}"
     path = route.rule.replace("<path:name>", "{name:path}")
     path = path.replace("<", "{").replace(">", "}")
-    told = {"operation_id": answer.__name__, "response_class": Response}
+    told = {
+        "operation_id": answer.__name__,
+        "response_class": Response,
+        "openapi_extra": described(route, method),
+    }
     return lt.endpoint(method.lower(), path, **told)(answer)
 
 
@@ -76,7 +81,7 @@ def _endpoints() -> Iterator[tuple[str, Any]]:
 
 def _file(path: Path, request: Request) -> Response:
     """Return a file, whole or the range that was asked for."""
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    headers = {"Cache-Control": "no-cache"}
     response = FileResponse(path, headers=headers, stat_result=path.stat())
     if request.headers.get("if-none-match") == response.headers["etag"]:
         kept = {"etag": response.headers["etag"], **headers}

@@ -40,6 +40,7 @@ from openflexure_timelapse.store.disk import (
     storage_error,
     temporary_name,
 )
+from openflexure_timelapse.store.fence import check_links
 from openflexure_timelapse.store.layout import MOVIES
 
 __all__ = ["MovieContext", "MovieFrame", "RenderJob", "RenderProgress", "sweep_renders"]
@@ -361,8 +362,13 @@ def sweep_renders(folder: Path) -> None:
     ----------
     folder : Path
         Of the run.
+
+    Raises
+    ------
+    DamagedRunError
+        When a link in it leads out of it.
     """
-    movies = folder / MOVIES
+    movies = check_links(folder) / MOVIES
     with contextlib.ExitStack() as held:
         try:
             descriptor = os.open(str(movies), os.O_RDONLY | os.O_DIRECTORY)

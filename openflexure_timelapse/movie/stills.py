@@ -19,8 +19,9 @@ from PIL import Image
 from openflexure_timelapse.movie.filters import Picture, Size, content_size, fit
 from openflexure_timelapse.movie.timeline import MovieFrame, Shot
 from openflexure_timelapse.quality import inspect, is_whole
+from openflexure_timelapse.store.fence import LARGEST_FRAME_BYTES, read_at_most
 
-__all__ = ["Loader", "Still", "first_size"]
+__all__ = ["Loader", "Still", "decoded", "first_size"]
 
 PutRight = Callable[[int, Picture], Picture]
 
@@ -120,18 +121,32 @@ class Loader:
         """
         content = content_size(size, self._canvas)
         smaller = min(size[0] // content[0], size[1] // content[1])
-        flags = next(way for factor, way in REDUCED if factor <= max(smaller, 1))
-        data = np.frombuffer(jpeg, np.uint8)
-        try:
-            decoded = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
-        except cv2.error:  # a header with an absurd size
+        picture = decoded(jpeg, smaller)
+        if picture is None:
             return None
-        if decoded is None:
-            return None
-        filled = bool((np.asarray(decoded)[-1, -1] == DECODERS_FILL).all())
+        filled = bool((picture[-1, -1] == DECODERS_FILL).all())
         if filled and not inspect(jpeg).complete:
             return None
-        return fit(np.asarray(decoded), self._canvas)
+        return fit(picture, self._canvas)
+
+
+def decoded(jpeg: bytes, smaller: int) -> Optional[Picture]:
+    """Return a JPEG's picture, at a half, a quarter or an eighth if it may be smaller.
+
+    Parameters
+    ----------
+    jpeg : bytes
+        That `quality.size_of` knows the size of: it is decoded whole.
+    smaller : int
+        So many times smaller it may be.
+    """
+    flags = next(way for factor, way in REDUCED if factor <= max(smaller, 1))
+    data = np.frombuffer(jpeg, np.uint8)
+    try:
+        picture = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:  # a header with an absurd size
+        return None
+    return None if picture is None else np.asarray(picture, dtype=np.uint8)
 
 
 def first_size(frames: Iterable[MovieFrame]) -> Optional[Size]:
@@ -146,12 +161,12 @@ def first_size(frames: Iterable[MovieFrame]) -> Optional[Size]:
 def _read(frame: MovieFrame) -> "tuple[bytes, Optional[Size], str]":
     """Return a file's bytes and size; without a size, what is wrong with it."""
     try:
-        jpeg = Path(frame.path).read_bytes()
+        jpeg = read_at_most(Path(frame.path), LARGEST_FRAME_BYTES)
     except FileNotFoundError:
         return b"", None, MISSING
     except OSError as exc:
         return b"", None, f"file not readable: {exc.strerror}"
-    if not is_whole(jpeg):
+    if len(jpeg) > LARGEST_FRAME_BYTES or not is_whole(jpeg):
         return b"", None, DAMAGED
     try:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as picture:

@@ -233,4 +233,7 @@ def _remove(folders: Iterable[Path]) -> None:
     """Remove folders; somebody else may be quicker."""
     for folder in sorted(folders):
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(str(folder))
+            if folder.is_symlink():  # a run that was linked: the link alone goes
+                folder.unlink()
+            else:
+                shutil.rmtree(str(folder))

@@ -23,6 +23,12 @@ from openflexure_timelapse.store.exif import (
     is_whole_jpeg,
     read_frame_record,
 )
+from openflexure_timelapse.store.fence import (
+    LARGEST_FRAME_BYTES,
+    check_links,
+    is_inside,
+    read_at_most,
+)
 from openflexure_timelapse.store.layout import (
     FRAMES,
     HEADER_FILE,
@@ -87,6 +93,8 @@ def run_place(folder: Union[str, Path]) -> Path:
     ------
     NotFoundError
         When it does not exist, or holds nothing of a run: nobody may clean up there.
+    DamagedRunError
+        When a link in it leads out of it.
     """
     place = Path(folder).absolute()
     if not place.is_dir():
@@ -96,7 +104,7 @@ def run_place(folder: Union[str, Path]) -> Path:
         message = f"{place} is not a run's folder: it holds none of {HEADER_FILE}, "
         told = f"{INDEX_FILE} and {FRAMES}/; give the folder of one run."
         raise NotFoundError(message + told)
-    return place
+    return check_links(place)
 
 
 def flush_names(folder: Path) -> None:
@@ -212,7 +220,7 @@ def _is_leftover(file: str) -> bool:
 
 def judge_listed(folder: Path, file: str, sha256: str, size_bytes: int) -> Evidence:
     """Compare a listed file with what the index has of it."""
-    seen = _read(folder / file)
+    seen = _read(folder, file)
     if seen.sha256 is None:
         return seen
     if seen.sha256 == sha256:
@@ -235,7 +243,7 @@ def judge_unlisted(
     sha256 : str or None
         What it was when it was acknowledged, if that is known.
     """
-    seen = _read(folder / file)
+    seen = _read(folder, file)
     if seen.sha256 is None:
         return seen
     verdict, record = Verdict.FOREIGN, None
@@ -253,12 +261,15 @@ def judge_unlisted(
     return seen._replace(verdict=verdict)
 
 
-def _read(path: Path) -> Evidence:
-    """Read a file whole."""
+def _read(folder: Path, file: str) -> Evidence:
+    """Read a file whole; what a link shows of another folder is not the run's."""
+    path = folder / file
     try:
-        if not path.is_file():
+        if not path.is_file() or not is_inside(folder, path):
             return Evidence(Verdict.MISSING)
-        content = path.read_bytes()
+        content = read_at_most(path, LARGEST_FRAME_BYTES)
     except OSError:
+        return Evidence(Verdict.UNREADABLE)
+    if len(content) > LARGEST_FRAME_BYTES:
         return Evidence(Verdict.UNREADABLE)
     return Evidence(Verdict.FOREIGN, hashlib.sha256(content).hexdigest(), content)

@@ -18,7 +18,13 @@ import piexif
 
 from openflexure_timelapse.errors import IncompleteImageError
 from openflexure_timelapse.frame import Flag, FrameDraft
-from openflexure_timelapse.store.layout import frame_file, local_time
+from openflexure_timelapse.json_text import MOST_LEVELS, read_value
+from openflexure_timelapse.store.layout import (
+    LARGEST_COUNT,
+    frame_file,
+    is_possible,
+    local_time,
+)
 
 __all__ = [
     "FrameRecord",
@@ -78,10 +84,11 @@ class FrameRecord:
     header: Optional[Mapping[str, Any]] = None
 
 
-def jsonable(value: Any) -> Any:
+def jsonable(value: Any, levels: int = MOST_LEVELS // 2) -> Any:
     """Return `value` as JSON can hold it: no NaN, no tuples, only text as keys.
 
     Cameras hand out all sorts of numbers; a frame is never lost over one of them.
+    What is nested in more than so many `levels` becomes None.
     """
     kind = type(value)
     if kind in PLAIN:
@@ -89,9 +96,11 @@ def jsonable(value: Any) -> Any:
     if kind is float:
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
+        if not levels:
+            return None
+        return {str(key): jsonable(item, levels - 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
+        return [jsonable(item, levels - 1) for item in value] if levels else None
     return _plain(value)
 
 
@@ -331,7 +340,7 @@ def read_frame_record(jpeg: bytes) -> Optional[FrameRecord]:
             if marker == APP1 and jpeg[start + 4 : start + 10] == EXIF_MARK:
                 exif = _load(jpeg[start + 4 : end])["Exif"]
                 comment = exif[piexif.ExifIFD.UserComment]
-                return _record(json.loads(comment.decode("utf-8")))
+                return _record(read_value(comment.decode("utf-8")))
     except (IncompleteImageError, *UNREADABLE):
         return None
     return None
@@ -344,7 +353,7 @@ def _record(comment: Mapping[str, Any]) -> FrameRecord:
         field.name: _typed(field.type, ours[field.name]) for field in fields(FrameDraft)
     }
     draft["flags"] = tuple(Flag(flag) for flag in ours["flags"])
-    return FrameRecord(
+    record = FrameRecord(
         run_id=str(ours["run"]),
         dataset_id=str(uuid.UUID(dataset["id"])),
         name=str(dataset["name"]),
@@ -352,6 +361,9 @@ def _record(comment: Mapping[str, Any]) -> FrameRecord:
         draft=FrameDraft(**draft),
         header=ours["header"],
     )
+    if not (is_possible(record.draft) and 0 < record.n <= LARGEST_COUNT):
+        raise ValueError(record.n)
+    return record
 
 
 def _typed(kind: Any, value: Any) -> Any:
@@ -360,4 +372,8 @@ def _typed(kind: Any, value: Any) -> Any:
         raise TypeError(value)
     if kind is int and abs(value) > LARGEST_INTEGER:
         raise OverflowError(value)
-    return math.nan if kind is float and value is None else value
+    if kind is float:
+        return math.nan if value is None else float(value)
+    if kind not in (int, str, bool) and not isinstance(value, (list, dict)):
+        raise TypeError(value)
+    return value

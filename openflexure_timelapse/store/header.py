@@ -8,8 +8,10 @@ from typing import Any, Callable, Dict, Mapping
 
 from openflexure_timelapse.errors import DamagedRunError, InvalidRequestError
 from openflexure_timelapse.frame import FrameDraft
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.exif import FrameRecord, jsonable
+from openflexure_timelapse.store.fence import LARGEST_TEXT_BYTES, read_at_most
 from openflexure_timelapse.store.layout import (
     HEADER_FILE,
     check_run_id,
@@ -125,15 +127,16 @@ def read_header(folder: Path) -> Dict[str, Any]:
     """
     path = folder / HEADER_FILE
     try:
-        return parse_header(json.loads(path.read_bytes().decode("utf-8")))
+        content = read_at_most(path, LARGEST_TEXT_BYTES)
+        if len(content) > LARGEST_TEXT_BYTES:
+            message = f"{path} has more than {LARGEST_TEXT_BYTES} bytes, which no run "
+            raise DamagedRunError(message + "has; run repair on the run.")
+        return parse_header(read_value(content.decode("utf-8")))
     except FileNotFoundError as exc:
         message = f"{path} is missing; run repair on the run."
         raise DamagedRunError(message) from exc
     except IsADirectoryError as exc:
         message = f"{path} is a folder and no file; run repair on the run."
-        raise DamagedRunError(message) from exc
-    except RecursionError as exc:
-        message = f"{path} is damaged (it is nested too deeply); run repair on the run."
         raise DamagedRunError(message) from exc
     except OSError as exc:
         raise storage_error(exc, "read", path) from exc

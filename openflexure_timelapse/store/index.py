@@ -27,6 +27,7 @@ from typing import (
 
 from openflexure_timelapse.errors import ConflictError, DamagedRunError, StorageError
 from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.plan import slug
 from openflexure_timelapse.store import blocks, rows
 from openflexure_timelapse.store.database import Readers, connect_writer, translated
@@ -121,12 +122,12 @@ class Index:
         """Refuse what this program would misread."""
         with self.readers.borrow() as reader:
             version = reader.execute("PRAGMA user_version").fetchone()[0]
-            reader.execute("SELECT frames FROM totals").fetchone()
+            if version <= rows.SCHEMA_VERSION:
+                rows.check_entries(reader)
         if version != rows.SCHEMA_VERSION:
             message = f"The index {self.path} has version {version}, and this program "
-            raise StorageError(
-                message + f"reads version {rows.SCHEMA_VERSION}; update the program."
-            )
+            message += f"reads version {rows.SCHEMA_VERSION}; update the program."
+            raise StorageError(message)
 
     def close(self) -> None:
         """Close all connections; the last one folds the WAL into the file."""
@@ -204,7 +205,7 @@ class Index:
                     text = json.dumps(jsonable(value), separators=(",", ":"))
                     writer.execute("REPLACE INTO meta VALUES (?, ?)", (key, text))
                 writer.executemany("REPLACE INTO set_aside VALUES (?, ?, ?)", set_aside)
-        except sqlite3.IntegrityError as exc:
+        except (sqlite3.IntegrityError, OverflowError) as exc:
             message = f"The run {self.path.parent.name} already has this record or "
             message += f"cannot hold it ({exc}); each is recorded once."
             raise ConflictError(message) from exc
@@ -215,10 +216,10 @@ class Index:
 
     def value(self, key: str) -> Any:
         """Return what was last written under `key`, None when nothing was."""
+        query = "SELECT value FROM meta WHERE key = ?"
         with self.readers.borrow() as reader:
-            query = "SELECT value FROM meta WHERE key = ?"
             row = reader.execute(query, (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        return None if row is None else self._decoded(read_value, row)[0]
 
     def totals(self) -> Totals:
         """Return the counts."""
@@ -296,8 +297,7 @@ class Index:
         """Return the first frame of a query."""
         with self.readers.borrow() as reader:
             found = reader.execute(query, values).fetchmany(1)
-        frames = self._decoded(rows.frame_from_row, found)
-        return frames[0] if frames else None
+        return next(iter(self._decoded(rows.frame_from_row, found)), None)
 
     def visits(self, after: int, limit: int) -> List[Visit]:
         """Return at most `limit` visits after the first `after`, as recorded."""
@@ -323,7 +323,7 @@ class Index:
         return self._decoded(rows.event_from_row, found)
 
     def _decoded(
-        self, decode: Callable[[rows.Row], Record], found: Iterable[rows.Row]
+        self, decode: Callable[[Any], Record], found: Iterable[Any]
     ) -> List[Record]:
         """Return the records of rows; one that makes no sense is damage."""
         try:

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Callable, NamedTuple, Optional
 
 from openflexure_timelapse.errors import InvalidRequestError
+from openflexure_timelapse.frame import FrameDraft
 from openflexure_timelapse.plan import slug
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "FRAMES",
     "HEADER_FILE",
     "INDEX_FILE",
+    "LARGEST_COUNT",
     "MOVIES",
     "PREVIEWS",
     "REPAIRED_INDEX_FILE",
     "FrameName",
     "check_run_id",
     "frame_file",
+    "is_possible",
     "is_run_id",
     "local_time",
     "new_run_id",
@@ -46,8 +49,12 @@ PREVIEWS = "previews"
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}\Z")
 FRAME_FILE = re.compile(
-    r"frames/(?P<position>[a-z0-9-]+)/(?P<slot>[0-9]{7,})(_z(?P<plane>[0-9]+))?\.jpeg\Z"
+    r"frames/(?P<position>[a-z0-9-]+)/(?P<slot>[0-9]{7,12})(_z(?P<plane>[0-9]{1,6}))?"
+    r"\.jpeg\Z"
 )
+# More than a run can have; above them sums would leave the index's numbers.
+LARGEST_COUNT = 10**12
+LONGEST_OFFSET_S = 24 * 3600
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -133,6 +140,16 @@ def frame_file(position: str, slot: int, plane: int) -> str:
     """
     suffix = f"_z{plane}" if plane else ""
     return f"{FRAMES}/{slug(position)}/{slot:07d}{suffix}.jpeg"
+
+
+def is_possible(draft: FrameDraft) -> bool:
+    """Tell whether a frame can have such a slot, plane, size and UTC offset.
+
+    Where they come from a file, anybody may have written them.
+    """
+    counts = (draft.slot, draft.plane, draft.width, draft.height)
+    in_range = all(0 <= count <= LARGEST_COUNT for count in counts)
+    return in_range and abs(draft.utc_offset_s) < LONGEST_OFFSET_S
 
 
 def parse_frame_file(file: str) -> Optional[FrameName]:

@@ -5,12 +5,12 @@ read from sums over blocks of slots, the other curves by a search for each point
 """
 
 import contextlib
-import json
 import sqlite3
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from openflexure_timelapse.errors import DamagedRunError
 from openflexure_timelapse.frame import Frame, Outcome, Visit
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.store import rows
 from openflexure_timelapse.store.blocks import BLOCK, MADE, provide
 from openflexure_timelapse.store.index import Index
@@ -19,6 +19,8 @@ __all__ = ["Bin", "MadeVisit", "Overview", "Point"]
 
 Point = Tuple[float, ...]
 """A slot and what was measured in it."""
+
+NONSENSE = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 
 PLACE = "(SELECT id FROM positions WHERE name = :position)"
 NEWEST_SLOT = "SELECT last FROM slots ORDER BY first DESC LIMIT 1"
@@ -149,7 +151,7 @@ class Overview:
                 finally:
                     if reader.in_transaction:
                         reader.execute("ROLLBACK")
-        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+        except NONSENSE as exc:
             message = f"The index {self._index.path} is damaged ({exc}); run repair "
             raise DamagedRunError(message + "on its run.") from exc
 
@@ -235,7 +237,7 @@ class Overview:
         """Return slot and z in steps of the first focus of each of `most` stretches."""
         with self._reader() as reader:
             found = _points(reader, SELECT_FOCUS, position, most)
-            return [(slot, json.loads(focus)["z"]) for slot, focus in found]
+            return [(slot, read_value(focus)["z"]) for slot, focus in found]
 
     def drift(self, position: str, most: int) -> List[Point]:
         """Return slot, x and y of the first frame of each of `most` stretches.

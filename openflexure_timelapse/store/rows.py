@@ -8,9 +8,21 @@ trigger refuses a range that overlaps another one.
 
 import json
 import math
+import sqlite3
 import zlib
+from contextlib import closing
 from dataclasses import fields
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, TypeVar, cast
+from functools import lru_cache
+from typing import (
+    Any,
+    Dict,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    cast,
+)
 
 from openflexure_timelapse.frame import (
     Event,
@@ -22,8 +34,13 @@ from openflexure_timelapse.frame import (
     Slot,
     Visit,
 )
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.store.exif import jsonable
-from openflexure_timelapse.store.layout import frame_file
+from openflexure_timelapse.store.layout import (
+    LARGEST_COUNT,
+    frame_file,
+    is_possible,
+)
 
 __all__ = [
     "EVENT_COLUMNS",
@@ -36,6 +53,8 @@ __all__ = [
     "SELECT_VISITS",
     "SLOT_COLUMNS",
     "VISIT_COLUMNS",
+    "can_be_read",
+    "check_entries",
     "event_from_row",
     "event_row",
     "frame_from_row",
@@ -137,6 +156,44 @@ CREATE TABLE totals (
 INSERT INTO totals DEFAULT VALUES;
 """
 
+ENTRIES = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+
+
+@lru_cache(maxsize=1)
+def _own_entries() -> Dict[str, str]:
+    """Return what SQLite keeps of our tables, indexes and trigger, by name."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        empty.executescript(SCHEMA)
+        return dict(empty.execute(ENTRIES).fetchall())
+
+
+def check_entries(reader: sqlite3.Connection) -> None:
+    """Refuse an index that is not of our making, before anything of it is asked.
+
+    A view in a table's place can compute for ever, a trigger can change what is
+    written.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        When its entries are not exactly ours.
+    """
+    found, own = dict(reader.execute(ENTRIES).fetchall()), _own_entries()
+    strange = [name for name in {**own, **found} if found.get(name) != own.get(name)]
+    if strange:
+        names = ", ".join(sorted(name[:40] for name in strange)[:5])
+        raise sqlite3.DatabaseError(f"malformed: {names} is not as it should be")
+
+
+def can_be_read(reader: sqlite3.Connection) -> bool:
+    """Tell whether what has the names of our tables is our tables.
+
+    Others may be missing, or stand beside them.
+    """
+    found, own = dict(reader.execute(ENTRIES).fetchall()), _own_entries()
+    return all(found[name] == sql for name, sql in own.items() if name in found)
+
+
 DRAFT_FIELDS = tuple(field.name for field in fields(FrameDraft))
 FRAME_COLUMNS = ("n", "sha256", "size_bytes", *DRAFT_FIELDS, "crc")
 VISIT_COLUMNS = tuple(field.name for field in fields(Visit))
@@ -213,9 +270,13 @@ def frame_from_row(row: Row) -> Frame:
     for name in ("mean_grey", "sharpness"):
         draft[name] = math.nan if draft[name] is None else float(draft[name])
     draft["flags"] = tuple(Flag(flag) for flag in draft["flags"].split(",") if flag)
-    draft["metadata"] = json.loads(draft["metadata"])
-    file = frame_file(draft["position"], draft["slot"], draft["plane"])
-    return Frame(row[0], file, row[1], row[2], FrameDraft(**draft))
+    draft["metadata"] = dict(read_value(draft["metadata"]))
+    told = _checked(FrameDraft(**draft))
+    if not is_possible(told):
+        message = f"the row of frame {row[0]} says what no frame can"
+        raise ValueError(message)
+    file = frame_file(told.position, told.slot, told.plane)
+    return _checked(Frame(row[0], file, row[1], row[2], told))
 
 
 def visit_row(visit: Visit) -> Tuple[Any, ...]:
@@ -240,7 +301,7 @@ def visit_from_row(row: Row) -> Visit:
     values["outcome"] = Outcome(values["outcome"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
     for name in ("focus", "drift"):
-        values[name] = None if values[name] is None else json.loads(values[name])
+        values[name] = None if values[name] is None else dict(read_value(values[name]))
     return _checked(Visit(**values))
 
 
@@ -262,7 +323,11 @@ def slot_from_row(row: Row) -> Slot:
     values = dict(zip(SLOT_COLUMNS, row))
     values["outcome"] = Outcome(values["outcome"])
     values["reason"] = Reason(values["reason"]) if values["reason"] else None
-    return _checked(Slot(**values))
+    slot = _checked(Slot(**values))
+    if not 0 <= slot.first <= slot.last <= LARGEST_COUNT:
+        message = f"the slots {slot.first} to {slot.last} cannot be"
+        raise ValueError(message)
+    return slot
 
 
 def event_row(event: Event) -> Tuple[Any, ...]:
@@ -272,7 +337,7 @@ def event_row(event: Event) -> Tuple[Any, ...]:
 
 def event_from_row(row: Row) -> Event:
     """Return the event of a row of ``SELECT_EVENTS``."""
-    return _checked(Event(row[0], row[1], row[2], json.loads(row[3])))
+    return _checked(Event(row[0], row[1], row[2], dict(read_value(row[3]))))
 
 
 def _checked(record: Record) -> Record:

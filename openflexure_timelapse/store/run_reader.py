@@ -58,6 +58,12 @@ class RunReader:
         except OSError:  # none yet, or its disk is away
             return FULL_LOG_BYTES
 
+    def engine(self) -> Dict[str, Any]:
+        """Return what the engine kept: ``state``, ``settings``; empty for nothing."""
+        kept = self._index.value("engine")
+        whole = isinstance(kept, dict) and isinstance(kept.get("state"), dict)
+        return kept if whole else {}
+
     def totals(self) -> Totals:
         """Return the counts; costs the same for any number of frames."""
         return self._index.totals()

@@ -34,6 +34,7 @@ from openflexure_timelapse.frame import Event, Frame, FrameDraft, Slot, Visit
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.store.disk import rename_durably, temporary_name
 from openflexure_timelapse.store.exif import FrameRecord, clean_draft, with_exif
+from openflexure_timelapse.store.fence import check_links, is_inside
 from openflexure_timelapse.store.header import (
     HEADER_KEY,
     frame_record,
@@ -276,6 +277,9 @@ class RunStore(RunReader):
         content = with_exif(jpeg, frame_record(self._header, n, draft), state)
         if path.parent not in self._folders:
             disk.make_folder(str(path.parent))
+            if not is_inside(self.folder, path.parent):
+                told = f"{path.parent} is a link that leads out of the run; "
+                raise StorageError(told + "put a folder in its place.")
             self._folders.add(path.parent)
         # Hashing and flushing both leave Python's lock, so they overlap.
         digest = _begun(hasher, content)
@@ -377,7 +381,7 @@ def _existing(folder: PathLike) -> Path:
     if not place.is_dir():
         message = f"There is no run {place.name} in {place.parent}; list the runs "
         raise NotFoundError(message + "to see which there are.")
-    return place
+    return check_links(place)
 
 
 def _open_index(folder: Path, *, writable: bool) -> Index:

@@ -1,7 +1,6 @@
 """Reading what can still be read of a damaged index, without writing to it."""
 
 import contextlib
-import json
 from pathlib import Path
 from typing import (
     Any,
@@ -16,6 +15,7 @@ from typing import (
 )
 
 from openflexure_timelapse.frame import Event, Frame, Slot, Visit
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.store import rows
 from openflexure_timelapse.store.database import (
     FAILURES,
@@ -53,10 +53,15 @@ class Salvage:
         try:
             self._reader = connect_reader(path)
             self._connections.callback(self._reader.close)
+            if not rows.can_be_read(self._reader):
+                self._note("its tables are not those of an index")
+                self._reader = None  # a view may compute for ever
+                return
             for (said,) in self._reader.execute("PRAGMA integrity_check(1)"):
                 if said != "ok":
                     self._note(said)
             self.damage += wrong_counts(self._reader)
+            rows.check_entries(self._reader)
         except (*FAILURES, OSError) as exc:
             self._note(str(exc))
 
@@ -173,4 +178,4 @@ def _is_above(key: Any, other: Any) -> bool:
 
 def _value(row: rows.Row) -> Tuple[str, Any]:
     """Return a key and its value."""
-    return str(row[0]), json.loads(row[1])
+    return str(row[0]), read_value(row[1])

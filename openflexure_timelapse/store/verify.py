@@ -5,7 +5,6 @@ the kept totals with counted ones, and the slots with the rule that each has an 
 """
 
 import contextlib
-import json
 import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple, Un
 
 from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.frame import Outcome
+from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.run_state import Phase
 from openflexure_timelapse.store import rows
 from openflexure_timelapse.store.disk import is_temporary
@@ -225,7 +225,7 @@ class _Check:
         """See whether the run is over; then each slot of its plan has an outcome."""
         row = reader.execute("SELECT value FROM meta WHERE key = 'engine'").fetchone()
         try:
-            self._ended = json.loads(row[0])["state"]["phase"] == Phase.ENDED.value
+            self._ended = read_value(row[0])["state"]["phase"] == Phase.ENDED.value
         except (TypeError, ValueError, KeyError):
             return
         slots = None if self._planned is None else self._planned.slots
@@ -339,6 +339,8 @@ def holes(reader: sqlite3.Connection) -> List[Tuple[int, int]]:
     """Return the stretches of slots without an outcome before the last one with."""
     found, following = [], 0
     for first, last in reader.execute("SELECT first, last FROM slots ORDER BY first"):
+        if type(first) is not int or type(last) is not int:
+            raise sqlite3.DatabaseError(f"malformed: a slot is {first!r} to {last!r}")
         if first > following:
             found.append((following, first - 1))
         following = last + 1

@@ -341,7 +341,7 @@ def test_the_forms_start_and_stop_a_run(rig: Rig) -> None:
 
 def test_the_tab_never_raises(rig: Rig) -> None:
     """One extension's error there takes every extension's tab away."""
-    folder = rig.extension.verbs.service.library._data_folder
+    folder = rig.extension.verbs.service.library.data_folder
     (folder / "preferences.json").write_bytes(b"\xff{")
     assert gui_of(rig)["forms"][0]["schema"][1]["default"] == 30
     answer = rig.visitor.ask("GET", "preferences")
@@ -350,7 +350,7 @@ def test_the_tab_never_raises(rig: Rig) -> None:
 
 def test_broken_preferences_are_told_and_stop_no_run(rig: Rig) -> None:
     """The status says what is wrong; a run needs none of them."""
-    folder = rig.extension.verbs.service.library._data_folder
+    folder = rig.extension.verbs.service.library.data_folder
     (folder / "preferences.json").write_text('{"um_per_pixel": "wide"}')
     assert any("Delete it" in told for told in rig.visitor.get("status")["warnings"])
     told = rig.visitor.post("start", {**PLAN, "frames": 1})

@@ -37,7 +37,7 @@ def test_every_error_tells_hosts_what_to_answer(kind: Type[TimelapseError]) -> N
     assert 400 <= kind.http_status <= 599
     assert kind.exit_code in (1, 2)
     asked_wrongly = kind.exit_code == 2
-    assert asked_wrongly == (kind.http_status in (400, 404, 422))
+    assert asked_wrongly == (kind.http_status in (400, 404, 413, 422))
 
 
 def test_fields_are_empty_for_a_request_that_is_wrong_as_a_whole() -> None:

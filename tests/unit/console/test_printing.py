@@ -1,5 +1,6 @@
 """What is printed: a person's words as they are, tables that keep every column."""
 
+import json
 from typing import Any, Dict
 
 import pytest
@@ -53,3 +54,20 @@ def test_every_reason_has_its_words() -> None:
         "80 slots skipped: the disk was full",
         "1 slot failed: the microscope did not answer in time",
     ]
+
+
+EVIL = "\x1b]0;title\x07\x1b[2J\x9b31m\r\x7f\u202e"
+
+
+def test_no_text_commands_the_terminal(capsys: Any) -> None:
+    """What a name holds is spelt out, in lines, tables and JSON."""
+    printer = Printer(as_json=False)
+    printer.say(f"a{EVIL}b", label=EVIL)
+    printer.table(key_values(EVIL, {"name": EVIL, "other": "plain\ttext"}))
+    told = capsys.readouterr().out
+    for sign in (r"a\x1b]0;title", r"\x1b[2J\x9b31m", r"\u202e", "plain"):
+        assert sign in told
+    Printer(as_json=True).result({"name": f"{EVIL}\ud800"})
+    as_json = capsys.readouterr().out
+    assert json.loads(as_json)["name"][:-1] == EVIL
+    assert not set("\x1b\x07\x9b\r\x7f\u202e") & set(told + as_json)
