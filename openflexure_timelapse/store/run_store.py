@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import (
     Any,
+    Callable,
     Iterable,
     Iterator,
     Mapping,
@@ -60,6 +61,10 @@ __all__ = ["RunStore", "Totals"]
 PathLike = Union[str, Path]
 
 CSV_PAGE = 1000
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class RunStore(RunReader):
@@ -327,8 +332,13 @@ class RunStore(RunReader):
 
     # --------------------------------------------------------------------------- files
 
-    def write_csv(self) -> Path:
+    def write_csv(self, beat: Callable[[], None] = _nothing) -> Path:
         """Write ``frames.csv``, one line for each frame, and return its path.
+
+        Parameters
+        ----------
+        beat : callable, optional
+            Called now and then: a million frames take a while.
 
         Raises
         ------
@@ -336,16 +346,17 @@ class RunStore(RunReader):
             When it could not be written; an older one is still there.
         """
         path = self.folder / CSV_FILE
-        write_frames_csv(path, self._all_frames())
+        write_frames_csv(path, self._all_frames(beat))
         return path
 
-    def _all_frames(self) -> Iterator[Frame]:
+    def _all_frames(self, beat: Callable[[], None]) -> Iterator[Frame]:
         """Yield every frame, a page at a time."""
         after = 0
         page = self.frames(after, CSV_PAGE)
         # A damaged index can answer in a circle; only progress goes on.
         while page and page[-1].n > after:
             yield from page
+            beat()
             after = page[-1].n
             page = self.frames(after, CSV_PAGE)
 
