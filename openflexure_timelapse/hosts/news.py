@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Sequence
 
-__all__ = ["News", "merged"]
+__all__ = ["TEST", "News", "merged", "test_news"]
+
+TEST = "test"
 
 MOST_SHOWN = 6
 
@@ -38,6 +40,12 @@ class News:
     def to_json(self) -> Dict[str, Any]:
         """Return what a webhook is sent."""
         return {**vars(self), "counts": dict(self.counts)}
+
+
+def test_news(host: str, time: str) -> News:
+    """Return a message that only says that messages arrive."""
+    text = f"Messages of the time-lapse on {host} arrive. Nothing is to do.\n\n"
+    return News(TEST, f"A test from {host}", f"{text}When: {time}", time, host)
 
 
 def merged(several: Sequence[News], lost: int = 0) -> News:

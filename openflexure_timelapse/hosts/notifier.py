@@ -11,7 +11,7 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional
 
 from openflexure_timelapse.errors import InvalidRequestError, StorageError
 from openflexure_timelapse.hosts.channels import Channel, channels_of
-from openflexure_timelapse.hosts.news import News
+from openflexure_timelapse.hosts.news import TEST, News, test_news
 from openflexure_timelapse.hosts.notify_file import NotifyFile
 from openflexure_timelapse.hosts.outbox import Outbox
 from openflexure_timelapse.hosts.run_news import RunNews
@@ -23,7 +23,6 @@ __all__ = ["Notifier"]
 
 LOG = logging.getLogger(__name__)
 
-TEST = "test"
 CLOSE_S = 20.0
 MOST_IN = 1000
 
@@ -105,9 +104,7 @@ class Notifier:
             told = "Nobody is told anything by this computer; its administrator can "
             raise InvalidRequestError(told + "set it up (docs/unattended.md).")
         time = local_time(self._clock, self._clock.wall_ns()) or "unknown"
-        host = self._host()
-        text = f"Messages of the time-lapse on {host} arrive. Nothing is to do.\n\n"
-        self.post(News(TEST, f"A test from {host}", f"{text}When: {time}", time, host))
+        self.post(test_news(self._host(), time))
         return {"tells": tells}
 
     def tells(self) -> List[str]:

@@ -253,8 +253,8 @@ def test_a_resumed_run_waits_for_a_camera_that_hangs_at_first(
     refused = threading.Event()
     look, preview = Readiness._camera_answers, V3Camera.preview
 
-    def looked(recorder: Recorder, lane: Any) -> bool:
-        answers.append(look(recorder, lane))
+    def looked(readiness: Readiness, lane: Any) -> bool:
+        answers.append(look(readiness, lane))
         if len(answers) == 2:
             refused.set()
         return answers[-1]
