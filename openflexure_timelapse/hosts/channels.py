@@ -95,7 +95,7 @@ class Webhook:
         except urllib.error.HTTPError as exc:
             with exc:
                 raise DeliveryError(f"its server answered {exc.code}") from None
-        except (OSError, ValueError, http.client.HTTPException) as exc:
+        except (OSError, OverflowError, ValueError, http.client.HTTPException) as exc:
             raise DeliveryError(_reason(exc)) from None
 
 
@@ -137,12 +137,15 @@ class AppriseChannel:
         # It would name servers and people in the log.
         logging.getLogger("apprise").setLevel(logging.CRITICAL)
         out = apprise.Apprise()
-        if not out.add(self.key):
-            raise DeliveryError("apprise does not understand its address")
         try:
-            done = out.notify(title=news.title, body=news.text)
+            known = out.add(self.key)
+            # Names are anybody's: as HTML, which is its default, they would be markup.
+            plain = apprise.NotifyFormat.TEXT
+            done = out.notify(news.text, title=news.title, body_format=plain)
         except Exception as exc:  # noqa: BLE001 - a hundred services, each its own
             raise DeliveryError(f"apprise failed ({type(exc).__name__})") from None
+        if not known:
+            raise DeliveryError("apprise does not understand its address")
         if not done:
             raise DeliveryError("its service did not take the message")
 

@@ -93,7 +93,7 @@ class Outbox:
             return self._not_before_ns
         try:
             self._send(merged(batch, lost))
-        except (DeliveryError, HardwareError) as exc:
+        except Exception as exc:  # noqa: BLE001 - a channel's own code
             self._failed(exc)
         else:
             self._delivered(len(batch), lost)
@@ -116,7 +116,11 @@ class Outbox:
         self._failures += 1
         self._not_before_ns = self._clock.monotonic_ns() + wait_s * NS_PER_S
         if self._failures >= FAILURES_TOLD:
-            why = "no answer in time" if isinstance(error, HardwareError) else error
+            why = type(error).__name__  # its text may hold a secret
+            if isinstance(error, HardwareError):
+                why = "no answer in time"
+            elif isinstance(error, DeliveryError):
+                why = str(error)
             told = f"Messages by {self.channel.label} are not delivered: {why}; "
             self.trouble = told + "they wait and are tried again."
 

@@ -37,6 +37,7 @@ __all__ = ["Recorder"]
 
 LOG = logging.getLogger(__name__)
 
+NS_PER_S = 1_000_000_000
 LOOK_S = 1.0
 MOST_BREAKS = 3
 """In a row, without a frame between them: then the error is there to stay."""
@@ -86,6 +87,7 @@ class Recorder:
         self._ended: Optional[Dict[str, Any]] = None
         self._run_id = ""
         self._thread: Optional[RunThread] = None
+        self._real = RealClock()
         self._closing = False
         self._breaks = 0
         self._broke_at = 0
@@ -311,12 +313,14 @@ class Recorder:
 
     def wait(self, timeout_s: Optional[float] = None) -> bool:
         """Wait until no run is active, at most `timeout_s`; True when none is."""
-        thread = self._thread
-        while thread is not None and self.is_recording:
-            thread.join(timeout_s)
+        began_ns, left_s = self._real.monotonic_ns(), timeout_s
+        while self._thread is not None and self.is_recording:
+            self._thread.join(left_s)  # another one may have gone on meanwhile
             if timeout_s is not None:
-                break
-            thread = self._thread  # another one may have gone on
+                passed_s = (self._real.monotonic_ns() - began_ns) / NS_PER_S
+                left_s = max(0.0, timeout_s - passed_s)
+                if not left_s:
+                    break
         return not self.is_recording
 
     def leave(self) -> None:
@@ -374,7 +378,7 @@ class Recorder:
             self._may_follow,
         )
         return RunThread(
-            engine, store, news, RealClock(), lambda ended: self._after(ended, plan)
+            engine, store, news, self._real, lambda ended: self._after(ended, plan)
         )
 
     def _launch(self, thread: RunThread, run_id: str) -> None:

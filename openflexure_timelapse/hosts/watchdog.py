@@ -90,6 +90,7 @@ class Watchdog:
         """Look no more."""
         self._end.set()
         self._thread.join()
+        self.look()
 
     @property
     def stalled_for_s(self) -> Optional[float]:
