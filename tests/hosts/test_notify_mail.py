@@ -17,7 +17,7 @@ from openflexure_timelapse.hosts.news import News
 
 pytest.importorskip("apprise", reason="the extra notify is not installed")
 
-from aiosmtpd.controller import Controller  # noqa: E402 (as above)
+from aiosmtpd.controller import Controller
 
 # What apprise and the server import is not for us to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
