@@ -60,15 +60,18 @@ def test_the_end_is_told_before_the_command_ends(plan: Path) -> None:
 
 
 def test_a_message_that_cannot_be_sent_fails_no_run(
-    plan: Path, capsys: pytest.CaptureFixture[str]
+    plan: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The command says so, without the address, and ends well."""
+    """The log says so, without the address, and the command ends well."""
     with WebReceiver() as receiver:
         receiver.answer = 500
         file = whom(plan.parent, receiver)
         assert recorded(plan, "--notify", str(file)) == 0
     said = capsys.readouterr()
-    assert "s3cret" not in said.out + said.err
+    assert "Messages by webhook were not delivered." in caplog.text
+    assert "s3cret" not in said.out + said.err + caplog.text
 
 
 def test_a_file_that_is_not_there_is_told(
