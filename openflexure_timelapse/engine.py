@@ -402,6 +402,7 @@ class Engine:
             self._store.write_csv(self.pulse.beat)
         except StorageError as exc:
             self._ledger.event("csv_not_written", {"error": str(exc)})
+        self._write_notes()
         after = transition(self._helm.state, RunEvent.CLOSE)
         reason = after.end_reason or EndReason.FAILED
         self._ledger.event("ended", {"reason": reason.value})

@@ -418,7 +418,9 @@ class Recorder:
                 return False
             self._breaks += 1
             try:
-                self._resume(status.run_id, after=ended.error)
+                # Somebody may have asked the engine of before, which reads no more.
+                stop = ended.engine.status().phase is Phase.FINISHING
+                self._resume(status.run_id, give_up=stop, after=ended.error)
             except Exception:
                 LOG.exception("The run %s could not go on.", status.run_id)
                 return False
