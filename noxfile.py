@@ -304,7 +304,7 @@ def add_server_v3(version: str) -> None:
     def server_v3(session: nox.Session) -> None:
         """Run the tests of the hosts with the library of server v3."""
         needs(session, version, python)
-        install(session, "--editable", ".[server-v3,test]")
+        install(session, "--editable", ".[server-v3,notify,test]")
         session.run("python", "-m", "pytest", *(session.posargs or ["tests/hosts"]))
 
 

@@ -203,7 +203,7 @@ class Life:
         if run_id is None and not list_runs(data):
             run_id = service.start(self.case.plan)["run"]
         service.wait()
-        for job_id in service.queue.job_ids(run_id or ""):
+        for job_id in service.queue.movie_ids(run_id or ""):
             service.queue.wait(job_id)
         service.close()
 

@@ -18,6 +18,7 @@ from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.arguments import Commands, parser
 from openflexure_timelapse.console.doctor import examine
 from openflexure_timelapse.console.install import install_or_undo
+from openflexure_timelapse.console.notify import show_or_test
 from openflexure_timelapse.console.plan_file import read_plan
 from openflexure_timelapse.console.printing import (
     Printer,
@@ -35,6 +36,7 @@ from openflexure_timelapse.errors import (
     TimelapseError,
 )
 from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.hosts.lifeline import Lifeline
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.todo import runs_to_do
@@ -97,7 +99,11 @@ def _drop_output() -> None:
 
 
 def _simulated_service(
-    data_folder: Path, scene: str, seed: int, speed: Optional[float]
+    data_folder: Path,
+    scene: str,
+    seed: int,
+    speed: Optional[float],
+    notify_file: Optional[Path] = None,
 ) -> Service:
     """Return a service for a simulated microscope.
 
@@ -109,7 +115,7 @@ def _simulated_service(
     microscope, clock = simulate(
         scene=scene, seed=seed, speed=speed, inner=RealClock(), data_folder=data_folder
     )
-    return Service(data_folder, microscope, clock, RealDisk())
+    return Service(data_folder, microscope, clock, RealDisk(), notify_file=notify_file)
 
 
 # --------------------------------------------------------------------------- commands
@@ -144,7 +150,7 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
         told = f"There is no interrupted run in {options.out}; "
         raise NotFoundError(told + "start one with: record PLAN --out DIR.")
     service = _simulated_service(
-        options.out, options.scene, options.seed, options.speed
+        options.out, options.scene, options.seed, options.speed, options.notify
     )
     try:
         if plan is not None:
@@ -154,7 +160,12 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
     except TimelapseError:
         service.close()
         raise
-    return _finish_recording(service, run_id, printer)
+    line = Lifeline(os.environ, RealClock())
+    with line.kept(lambda: service.is_well, service.status):
+        line.tell("READY=1")
+        code = _finish_recording(service, run_id, printer)
+        line.tell("STOPPING=1")
+    return code
 
 
 def _simulate(options: argparse.Namespace, printer: Printer) -> int:
@@ -339,6 +350,11 @@ def _doctor(options: argparse.Namespace, printer: Printer) -> int:
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
+def _notify(options: argparse.Namespace, printer: Printer) -> int:
+    """Show whom this computer tells of a run; with --test send a message."""
+    return 0 if show_or_test(options, printer) else 1
+
+
 def _install(options: argparse.Namespace, printer: Printer) -> int:
     """Put the extension into a microscope's server, or take it out."""
     install_or_undo(options, printer)
@@ -391,6 +407,7 @@ COMMANDS = Commands(
     repair=_repair,
     movie=_movie,
     doctor=_doctor,
+    notify=_notify,
     install=_install,
 )
 

@@ -6,8 +6,9 @@ from any thread.
 """
 
 import traceback
+from collections import deque
 from dataclasses import replace
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from openflexure_timelapse.aim import Aim
 from openflexure_timelapse.disk_watch import DiskWatch
@@ -20,12 +21,8 @@ from openflexure_timelapse.ledger import Ledger
 from openflexure_timelapse.memory import UNKNOWN_GAPS, Memory
 from openflexure_timelapse.origin import Origin
 from openflexure_timelapse.plan import Plan
-from openflexure_timelapse.ports import (
-    Clock,
-    Disk,
-    Microscope,
-    Observer,
-)
+from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
+from openflexure_timelapse.pulse import Pulse
 from openflexure_timelapse.room import Room
 from openflexure_timelapse.run_state import (
     WAITING,
@@ -59,6 +56,11 @@ NS_PER_S = 1_000_000_000
 DISK_POLL_NS = 10 * NS_PER_S
 
 
+def _nobody(_: "Engine") -> bool:
+    """Return False: an error of our own ends the run."""
+    return False
+
+
 class Engine:
     """Runs one plan, from its first slot or from where an earlier process left it.
 
@@ -71,12 +73,21 @@ class Engine:
     microscope, clock, disk
         The ports.
     observers : sequence of Observer
-        Told of every event.
+        Told of every event and of every slot's outcome.
+    after : str
+        The error for which another engine of this process left the run; else empty.
+    may_follow : callable
+        Tells whether yet another engine may go on after an error of our own; else such
+        an error ends the run as failed.
 
     Attributes
     ----------
     closed : bool
         Whether the end of the run is on record; until then it waits to be resumed.
+    broke : str
+        The error of our own for which the run was left to another engine; else empty.
+    pulse : Pulse
+        What the thread of `run` does at this moment.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 (the ports of a run)
@@ -87,7 +98,10 @@ class Engine:
         clock: Clock,
         disk: Disk,
         observers: Sequence[Observer] = (),
+        after: str = "",
+        may_follow: Callable[["Engine"], bool] = _nobody,
     ) -> None:
+        self.pulse = clock = Pulse(clock)
         self._plan = plan
         self._store = store
         self._microscope = microscope
@@ -109,7 +123,10 @@ class Engine:
         self._ledger = Ledger(store, clock, observers)
         self._origin = Origin(plan, store, clock, self._ledger)
         self._leaving = False
+        self._after, self._may_follow = after, may_follow
+        self._notes: Deque[Tuple[str, Mapping[str, Any]]] = deque()
         self.closed = False
+        self.broke = ""
         self._kept: Dict[str, Any] = store.value("engine") or {}
         self._is_new = not self._kept and not store.totals().frames
         memory = Memory.from_json(self._kept) if self._kept else None
@@ -173,6 +190,11 @@ class Engine:
         self._abort.set()
         self._wake.set()
 
+    def note(self, kind: str, details: Mapping[str, Any]) -> None:
+        """Put an event on record as soon as the run comes to it."""
+        self._notes.append((kind, details))
+        self._wake.set()
+
     def status(self) -> RunStatus:
         """Return a frozen snapshot."""
         origin = self._origin
@@ -189,21 +211,30 @@ class Engine:
         RunState
             The last state; ``ended`` unless `leave` was called.
         """
+        self.pulse.begin()
         try:
-            self._take_up()
-            self._loop()
-        except Exception as exc:  # noqa: BLE001 - the outer edge of the run's thread
-            self._fail(exc)
-        try:
+            try:
+                self._take_up()
+                self._loop()
+            except Exception as exc:  # noqa: BLE001 - the outer edge of the run's thread
+                self._fail(exc)
             self._finish()
-        except StorageError as exc:
-            # What is on disk still says that the run goes on: it can be resumed once
-            # the disk is mended.
-            self._board.see_failure(str(exc))
-            self._helm.put(RunState(Phase.ENDED, end_reason=EndReason.FAILED))
+        except Exception as exc:  # noqa: BLE001 - as above
+            is_ours = not isinstance(exc, TimelapseError)
+            self.broke = repr(exc) if is_ours else ""
+            self.abandon(self.broke or str(exc))
         finally:
             self._lane.close()
         return self._helm.state
+
+    def abandon(self, detail: str) -> None:
+        """Show the run as failed: nobody goes on with it in this process.
+
+        What is on disk still says that it goes on: it can be resumed by another one,
+        once what is wrong is mended.
+        """
+        self._board.see_failure(detail)
+        self._helm.put(RunState(Phase.ENDED, end_reason=EndReason.FAILED))
 
     def _take_up(self) -> None:
         """Find the grid, and what an earlier process left."""
@@ -214,7 +245,8 @@ class Engine:
             self._ledger.event("started", {"slots": self._grid.slots})
             self._keep()
             return
-        self._ledger.event("resumed", regained)
+        after = {"after": self._after} if self._after else {}
+        self._ledger.event("resumed", {**regained, **after})
         self._book.close_half_done()
         self._book.skip_interrupted(self._elapsed_ns())
         if regained["unknown_gap"]:
@@ -226,6 +258,7 @@ class Engine:
         while True:
             self._wake.clear()
             self._answer_requests()
+            self._write_notes()
             state = self._helm.state
             if self._leaving or state.phase in (Phase.FINISHING, Phase.ENDED):
                 return
@@ -320,6 +353,11 @@ class Engine:
         if asked:
             self._keep()
 
+    def _write_notes(self) -> None:
+        """Record what others have seen of this run."""
+        while self._notes:
+            self._ledger.event(*self._notes.popleft())
+
     def _apply(
         self, event: RunEvent, details: Optional[Mapping[str, Any]] = None
     ) -> None:
@@ -347,20 +385,25 @@ class Engine:
         return {"engine": now}
 
     def _fail(self, error: Exception) -> None:
-        """End the run because of an error that is no matter of one visit."""
-        trace = "".join(traceback.format_exception(type(error), error, None))
-        detail = str(error) if isinstance(error, TimelapseError) else repr(error)
-        self._board.see_failure(detail)
-        self._helm.put(transition(self._helm.state, RunEvent.FAIL))
+        """End or leave the run because of an error that is no matter of one visit."""
+        parts = traceback.format_exception(type(error), error, error.__traceback__)
+        is_ours = not isinstance(error, TimelapseError)
+        detail = repr(error) if is_ours else str(error)
+        if is_ours and self._may_follow(self):
+            kind, self.broke, self._leaving = "broke_off", detail, True
+        else:
+            kind = "failed"
+            self._board.see_failure(detail)
+            self._helm.put(transition(self._helm.state, RunEvent.FAIL))
         try:
             self._book.close_half_done()
-            details: Mapping[str, Any] = {"error": detail, "traceback": trace}
-            self._ledger.event("failed", details)
+            self._ledger.event(kind, {"error": detail, "traceback": "".join(parts)})
         except StorageError as exc:
             self._board.see_failure(f"{detail} (and not recorded: {exc})")
 
     def _finish(self) -> None:
         """Put the hardware back, close the books, and end; or leave."""
+        self._write_notes()
         self._put_back(self._aim.put_back)
         self._put_back(self._instrument.put_back)
         self._see_light()
@@ -373,6 +416,7 @@ class Engine:
         csv_problem = self._write_csv()
         if csv_problem is not None:
             self._ledger.event("csv_not_written", {"error": str(csv_problem)})
+        self._write_notes()
         after = transition(self._helm.state, RunEvent.CLOSE)
         reason = after.end_reason or EndReason.FAILED
         self._ledger.event("ended", {"reason": reason.value})
@@ -395,7 +439,7 @@ class Engine:
         """Write the list of frames; return what keeps it from the disk."""
         try:
             self._store.check_in_place()
-            self._store.write_csv()
+            self._store.write_csv(self.pulse.beat)
         except StorageError as exc:
             return exc
         return None

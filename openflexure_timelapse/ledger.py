@@ -1,5 +1,6 @@
 """The engine's hand on the store: nothing that has to be written is ever dropped."""
 
+import logging
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from openflexure_timelapse.errors import ConflictError, StorageError
@@ -8,6 +9,8 @@ from openflexure_timelapse.ports import Clock, Observer
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["Ledger"]
+
+LOG = logging.getLogger(__name__)
 
 Rows = Dict[str, Any]
 """The arguments of one `RunStore.record`: a transaction."""
@@ -28,7 +31,7 @@ class Ledger:
     clock : Clock
         Stamps the events.
     observers : sequence of Observer
-        Told of every event at once.
+        Told at once of every event and, as ``slot``, of every outcome.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Ledger:
         values : mapping or None
             The engine's own values that changed with it.
         """
+        told = {"slots": slot.last - slot.first + 1, "outcome": slot.outcome.value}
+        self._tell("slot", {**told, "reason": slot.reason and slot.reason.value})
         values = dict(values or {})
         before = self._waiting[-1] if self._waiting else {}
         if not visits and _joins(before.get("slots", ()), slot):
@@ -72,7 +77,11 @@ class Ledger:
         self._write({"visits": tuple(visits), "slots": (slot,), "values": values})
 
     def event(self, kind: str, details: Mapping[str, Any]) -> None:
-        """Record that something happened, and tell the observers."""
+        """Record that something happened, and tell the observers.
+
+        They hear first: the disk may be what it is about.
+        """
+        self._tell(kind, details)
         event = Event(
             wall_ns=self._clock.wall_ns(),
             elapsed_ns=self._clock.monotonic_ns() - self.origin_ns,
@@ -80,8 +89,6 @@ class Ledger:
             details=details,
         )
         self._write({"events": (event,)})
-        for observer in self._observers:
-            observer.notice(kind, details)
 
     def value(self, key: str, value: Any) -> None:
         """Record a value of the engine's, under a name that replaces the old one."""
@@ -115,6 +122,7 @@ class Ledger:
                 values, events = rows.get("values"), rows.get("events", ())
                 self._store.record(values=values, events=events)
             self._waiting.pop(0)
+            self._clock.monotonic_ns()  # a sign of life: there may be thousands
 
     def _is_recorded(self, rows: Rows) -> bool:
         """Tell whether the slots of a transaction have their outcome already."""
@@ -122,6 +130,14 @@ class Ledger:
         return bool(slots) and all(
             self._store.slot_at(slot.first) is not None for slot in slots
         )
+
+    def _tell(self, kind: str, details: Mapping[str, Any]) -> None:
+        """Tell the observers; no run ends because of one that breaks its promise."""
+        for observer in self._observers:
+            try:
+                observer.notice(kind, details)
+            except Exception:  # noqa: PERF203 (the next one is told all the same)
+                LOG.exception("An observer of the run failed.")
 
     def _write(self, rows: Rows) -> None:
         """Write a transaction behind those that wait already."""

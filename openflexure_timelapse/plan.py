@@ -14,6 +14,7 @@ from typing_extensions import Literal
 from openflexure_timelapse.document import Document, listed, parse
 from openflexure_timelapse.errors import InvalidPlanError, OutOfReachError
 from openflexure_timelapse.names import slug, usable_name
+from openflexure_timelapse.notify import Notify
 from openflexure_timelapse.ports import StageInfo, StagePosition
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.sample import Sample, Taxon
@@ -214,6 +215,8 @@ class Plan(Document):
         Made when the run ends; None for none.
     sample : Sample or None
         What is known of the sample.
+    notify : Notify or None
+        Of what people are told where the computer has notifications; None for nothing.
     """
 
     name: str = Field(min_length=1, max_length=80)
@@ -236,6 +239,7 @@ class Plan(Document):
     keep_free_mb: int = Field(default=500, ge=0)
     movie: Optional[Recipe] = Recipe()
     sample: Optional[Sample] = None
+    notify: Optional[Notify] = Notify()
 
     @field_validator("name")
     @classmethod

@@ -334,7 +334,7 @@ class Disk(Protocol):
 
 
 class Observer(Protocol):
-    """Is told of everything that becomes an event of the run, as it happens."""
+    """Is told of every event of the run and of every slot's outcome, as it happens."""
 
     def notice(self, kind: str, details: Mapping[str, Any]) -> None:
         """Take note. Must return at once and must not raise."""

@@ -333,6 +333,8 @@ class RunStatus:
         Rows of the run's record that the disk has refused so far; they wait in memory.
     movie_jobs : tuple of str
         Ids of the jobs that make this run's movies.
+    stalled_for_s : float or None
+        How long the run has made no progress, in seconds; None while it does.
     detail : str
         Why the run failed; else empty.
     """
@@ -354,6 +356,7 @@ class RunStatus:
     warnings: Tuple[str, ...] = ()
     rows_waiting: int = 0
     movie_jobs: Tuple[str, ...] = ()
+    stalled_for_s: Optional[float] = None
     detail: str = ""
 
     @property
@@ -394,5 +397,6 @@ class RunStatus:
             "warnings": list(self.warnings),
             "rows_waiting": self.rows_waiting,
             "movie_jobs": list(self.movie_jobs),
+            "stalled_for_s": self.stalled_for_s,
             "detail": self.detail,
         }

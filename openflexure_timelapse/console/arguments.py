@@ -41,6 +41,7 @@ class Commands:
     repair: Command
     movie: Command
     doctor: Command
+    notify: Command
     install: Command
 
 
@@ -80,6 +81,9 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     _add_movie(_add(names, "movie", commands.movie))
     doctor = _add(names, "doctor", commands.doctor)
     doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    notify = _add(names, "notify", commands.notify)
+    notify.add_argument("--test", action="store_true", help="send a message")
+    notify.add_argument("--file", type=Path, metavar="FILE", help="other than its own")
     _add_install(_add(names, "install", commands.install))
     return top
 
@@ -99,6 +103,7 @@ def _add_record(record: argparse.ArgumentParser) -> None:
     record.add_argument("--resume", action="store_true", help="go on after a cut")
     record.add_argument("--give-up", action="store_true", help="end an interrupted run")
     record.add_argument("--out", type=Path, required=True, metavar="DIR")
+    _add_notify(record)
     record.add_argument("--microscope", choices=["sim"], default="sim")
     record.add_argument("--scene", default="algae_growth", help="of the simulator")
     record.add_argument("--seed", type=int, default=1, help="of the simulator")
@@ -127,6 +132,7 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for settings and pictures",
     )
+    _add_notify(simulate)
     simulate.add_argument(
         "--fault",
         action="append",
@@ -141,6 +147,12 @@ def _add_simulate(simulate: argparse.ArgumentParser) -> None:
         metavar="N",
         help="simulated seconds per second",
     )
+
+
+def _add_notify(command: argparse.ArgumentParser) -> None:
+    """Add where it says whom to tell."""
+    told = "whom to tell (docs/unattended.md); else this computer's own file, if any"
+    command.add_argument("--notify", type=Path, metavar="FILE", help=told)
 
 
 def _add_plan(plan: argparse.ArgumentParser, commands: Commands) -> None:

@@ -17,6 +17,8 @@ from openflexure_timelapse.console.install_v2 import LOADER, extension_folders, 
 from openflexure_timelapse.console.install_v3 import config_files, is_installed
 from openflexure_timelapse.console.printing import nice_bytes
 from openflexure_timelapse.errors import TimelapseError
+from openflexure_timelapse.hosts.channels import channels_of
+from openflexure_timelapse.hosts.notify_file import NotifyFile
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.manifest import load_manifest
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
@@ -70,6 +72,7 @@ def examine(data_folder: Path) -> List[Finding]:
         ("Data folder", _data_folder),
         ("Writing frames", _writing),
         ("ffmpeg", _ffmpeg),
+        ("Notifications", _notifications),
     )
     own = Finding("OpenFlexure Timelapse", "good", __version__)
     found = [own, *(_look(topic, check, data_folder) for topic, check in checks)]
@@ -161,6 +164,20 @@ def _ffmpeg(_: Path) -> Finding:
         told = f"{name} has no libx264; install Debian's ffmpeg package"
         return Finding("ffmpeg", "bad", told)
     return Finding("ffmpeg", "good", name)
+
+
+def _notifications(_: Path) -> Finding:
+    """Look whether anybody would hear of a run that fails."""
+    topic, file = "Notifications", NotifyFile()
+    warnings = file.warnings()
+    if warnings:
+        return Finding(topic, "warning", " ".join(warnings))
+    labels = sorted({channel.label for channel in channels_of(file.read())})
+    if not labels:
+        told = "nobody is told when a run fails; see docs/unattended.md"
+        return Finding(topic, "warning", told)
+    told = f"{', '.join(labels)}; try it with: openflexure-timelapse notify --test"
+    return Finding(topic, "good", told)
 
 
 def _server_v2(folder: Path) -> Finding:

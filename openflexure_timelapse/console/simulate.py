@@ -13,6 +13,9 @@ from typing_extensions import get_args
 from openflexure_timelapse.console.printing import Printer
 from openflexure_timelapse.console.record import interruptible
 from openflexure_timelapse.errors import InvalidRequestError, TimelapseError
+from openflexure_timelapse.hosts.lifeline import Lifeline
+from openflexure_timelapse.hosts.notify_file import ENVIRONMENT
+from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.manifest import load_manifest
 
 __all__ = ["check_scene", "read_faults", "serve_simulated"]
@@ -100,9 +103,14 @@ def serve_simulated(options: Namespace, printer: Printer) -> None:
     """
     check_scene(options.scene)
     served = SERVED[options.api](options, read_faults(options.fault))
+    line = Lifeline(os.environ, RealClock())
+    if options.notify is not None:
+        os.environ[ENVIRONMENT] = str(options.notify)  # where the hosts look for it
     with interruptible() as interrupted, served as (url, with_ours):
         _tell(printer, options, url, with_ours)
+        line.tell("READY=1", f"STATUS=Serving {url}/")
         interrupted.wait()
+        line.tell("STOPPING=1")
     printer.say("Ended.")
 
 

@@ -1,6 +1,7 @@
 """Running runs: at most one at a time, each on a thread, each outliving its process."""
 
 import contextlib
+import logging
 import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
@@ -8,8 +9,6 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.errors import (
     DiskFullError,
-    HardwareBusyError,
-    HardwareTimeoutError,
     RunActiveError,
     StorageError,
     WrongPhaseError,
@@ -20,10 +19,14 @@ from openflexure_timelapse.hosts.admission import (
     estimate_now,
     header_of,
 )
+from openflexure_timelapse.hosts.notifier import Notifier
+from openflexure_timelapse.hosts.readiness import Readiness
+from openflexure_timelapse.hosts.run_thread import RunThread
+from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.todo import TodoList, interrupted_run, runs_to_do
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.plan import Plan, parse_plan
-from openflexure_timelapse.ports import Clock, Disk, Lane, Microscope, Observer
+from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
 from openflexure_timelapse.run_state import Phase, RunEvent, RunStatus
 from openflexure_timelapse.store import catalogue
 from openflexure_timelapse.store.lock import DataLock
@@ -33,11 +36,12 @@ from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["Recorder"]
 
-LOOKS = 60
-LOOK_S = 0.5
-LOOK_DEADLINE_NS = 5_000_000_000
-LOOKS_PER_HUNG_ONE = 10
-"""One that hangs takes the time of so many."""
+LOG = logging.getLogger(__name__)
+
+NS_PER_S = 1_000_000_000
+LOOK_S = 1.0
+MOST_BREAKS = 3
+"""In a row, without a frame between them: then the error is there to stay."""
 
 Finish = Callable[[Plan, RunStatus, Callable[[], None]], None]
 
@@ -53,6 +57,8 @@ class Recorder:
         The ports.
     observers : sequence of Observer
         Told of every event of every run.
+    notifier : Notifier
+        Tells people.
     finish : callable
         Called with the plan, the last status and a function, when a run's end is on
         record; it calls the function when nothing is left to do for the run.
@@ -65,6 +71,7 @@ class Recorder:
         clock: Clock,
         disk: Disk,
         observers: Sequence[Observer],
+        notifier: Notifier,
         finish: Finish,
     ) -> None:
         self._data_folder = data_folder
@@ -72,6 +79,7 @@ class Recorder:
         self._clock = clock
         self._disk = disk
         self._observers = (*observers, self)
+        self._notifier = notifier
         self._finish = finish
         self._todo = TodoList(data_folder, disk)
         self._lock = threading.RLock()
@@ -79,9 +87,12 @@ class Recorder:
         self._engine: Optional[Engine] = None
         self._ended: Optional[Dict[str, Any]] = None
         self._run_id = ""
-        self._thread: Optional[threading.Thread] = None
-        self._look_hung = False
+        self._thread: Optional[RunThread] = None
         self._disk_of_data = Mounted(data_folder)
+        self._real = RealClock()
+        self._closing = False
+        self._breaks = 0
+        self._broke_at = 0
 
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any.
@@ -90,10 +101,10 @@ class Recorder:
         Before any, ``waiting_run`` names an interrupted one that waits to be taken up.
         """
         with self._lock:
-            engine, told = self._engine, self._ended
+            thread, told = self._thread, self._ended
             is_recording = self.is_recording
-        if engine is not None:
-            told = engine.status().to_json()
+        if thread is not None and self._engine is not None:
+            told = thread.status().to_json()
             if is_recording and told["phase"] == Phase.ENDED.value:
                 told["phase"] = Phase.FINISHING.value
         return told or {
@@ -107,6 +118,18 @@ class Recorder:
         """Whether a run of this process is under way."""
         thread = self._thread
         return thread is not None and thread.is_alive()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether no run of this process is stuck, as far as somebody looks."""
+        thread = self._thread
+        return thread is None or not thread.is_alive() or thread.is_well
+
+    def note(self, kind: str, details: Mapping[str, Any]) -> None:
+        """Put an event on record of the run that is under way, if there is one."""
+        thread = self._thread
+        if thread is not None and thread.is_alive():
+            thread.engine.note(kind, details)
 
     @property
     def run_id(self) -> str:
@@ -153,7 +176,7 @@ class Recorder:
             undo.callback(self._todo.remove, run_id)
             store = RunStore.create(self._data_folder, run_id, header, self._disk)
             undo.callback(self._forget, store)
-            self._launch(checked, store)
+            self._launch(self._thread_of(checked, store), run_id)
             undo.pop_all()
         return {"run": run_id, "estimate": found.to_json()}
 
@@ -181,38 +204,8 @@ class Recorder:
         StorageError
             When it cannot be told whether a run waits.
         """
-        lane = self._clock.lane("timelapse-look")
-        try:
-            looks = LOOKS if interrupted_run(self._data_folder) else 0
-            while looks > 0:
-                if self._camera_answers(lane) or leaving.wait(LOOK_S):
-                    return
-                looks -= LOOKS_PER_HUNG_ONE if self._look_hung else 1
-        finally:
-            lane.close()
-
-    def _camera_answers(self, lane: Lane) -> bool:
-        """Tell whether the camera shows a picture."""
-        deadline_ns = self._clock.monotonic_ns() + LOOK_DEADLINE_NS
-        try:
-            lane.call("look", lambda: self._look(deadline_ns), deadline_ns)
-        except HardwareBusyError:
-            # Somebody works with it; but a look that hangs has the hardware itself.
-            return not self._look_hung
-        except HardwareTimeoutError:
-            self._look_hung = True
-            return False
-        except Exception:  # noqa: BLE001 - drivers raise what they like before they start
-            return False
-        return True
-
-    def _look(self, deadline_ns: int) -> None:
-        """Take a small picture, with the hardware taken."""
-        self._microscope.acquire(deadline_ns)
-        try:
-            self._microscope.camera.preview()
-        finally:
-            self._microscope.release()
+        if interrupted_run(self._data_folder) is not None:
+            Readiness(self._microscope, self._clock).wait(leaving)
 
     def resume_interrupted(self, *, give_up: bool = False) -> Optional[str]:
         """Go on with what an earlier process could not end: a run, its movies.
@@ -254,7 +247,7 @@ class Recorder:
             raise trouble
         return found
 
-    def _resume(self, run_id: str, *, give_up: bool) -> None:
+    def _resume(self, run_id: str, *, give_up: bool = False, after: str = "") -> None:
         """Go on with one run on the list, or with its movies when it has ended."""
         folder = catalogue.run_folder(self._data_folder, run_id)
         sweep_renders(folder)
@@ -263,10 +256,8 @@ class Recorder:
             undo.callback(store.close)
             recover(store)
             plan = parse_plan(store.header["plan"])
-            engine = Engine(
-                plan, store, self._microscope, self._clock, self._disk, self._observers
-            )
-            status = engine.status()
+            thread = self._thread_of(plan, store, after)
+            status = thread.engine.status()
             if status.phase is Phase.ENDED:
                 self._run_id, self._ended = run_id, status.to_json()
                 undo.close()
@@ -274,10 +265,10 @@ class Recorder:
                 return
             if give_up:
                 if status.phase is not Phase.FINISHING:
-                    engine.stop()
+                    thread.engine.stop()
             else:
                 check_hardware(store.header, self._microscope)
-            self._launch(plan, store, engine)
+            self._launch(thread, run_id)
             undo.pop_all()
 
     def pause(self) -> None:
@@ -329,19 +320,28 @@ class Recorder:
 
     def wait(self, timeout_s: Optional[float] = None) -> bool:
         """Wait until no run is active, at most `timeout_s`; True when none is."""
-        thread = self._thread
-        if thread is not None:
-            thread.join(timeout_s)
-            return not thread.is_alive()
-        return True
+        began_ns, left_s = self._real.monotonic_ns(), timeout_s
+        while self._thread is not None and self.is_recording:
+            self._thread.join(left_s)  # another one may have gone on meanwhile
+            if timeout_s is not None:
+                passed_s = (self._real.monotonic_ns() - began_ns) / NS_PER_S
+                left_s = max(0.0, timeout_s - passed_s)
+                if not left_s:
+                    break
+        return not self.is_recording
 
     def leave(self) -> None:
-        """Leave an active run for a later process to resume."""
+        """Leave an active run for a later process to resume.
+
+        One that is stuck is left behind with its thread, which ends with the process.
+        """
         with self._lock:
-            engine, thread = self._engine, self._thread
-        if engine is not None and thread is not None:
-            engine.leave()
-            thread.join()
+            self._closing = True
+            thread = self._thread
+        if thread is not None and thread.is_alive():
+            thread.engine.leave()
+            while thread.is_alive() and not thread.is_stuck:
+                thread.join(LOOK_S)
 
     def notice(self, kind: str, details: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Let go of the folder of a disk that fails, so that it can be unmounted.
@@ -349,10 +349,16 @@ class Recorder:
         The run on the list of those to do keeps others from starting one there.
         """
         if kind == RunEvent.DISK_ERROR.value:
-            self.close()
+            self._let_go()
 
     def close(self) -> None:
-        """Let other programs record into the data folder."""
+        """Let other programs record into the data folder, unless a run is stuck."""
+        with self._lock:
+            if not self.is_recording:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Give the data folder up."""
         with self._lock:
             if self._data_lock is not None:
                 self._data_lock.release()
@@ -377,29 +383,68 @@ class Recorder:
             raise WrongPhaseError(f"No run is active; there is nothing to {verb}.")
         return engine
 
-    def _launch(
-        self, plan: Plan, store: RunStore, engine: Optional[Engine] = None
-    ) -> None:
-        """Run an engine on a thread of its own."""
-        if engine is None:
-            engine = Engine(
-                plan, store, self._microscope, self._clock, self._disk, self._observers
-            )
-        self._engine, self._run_id = engine, store.run_id
-        self._thread = threading.Thread(
-            target=self._run, args=(engine, plan, store), name="timelapse", daemon=True
+    def _thread_of(self, plan: Plan, store: RunStore, after: str = "") -> RunThread:
+        """Return a thread for a run, with a new engine on it."""
+        counts = store.totals().counts
+        news = self._notifier.of_run(plan, store.run_id, counts, self._clock)
+        engine = Engine(
+            plan,
+            store,
+            self._microscope,
+            self._clock,
+            self._disk,
+            (*self._observers, news),
+            after,
+            self._may_follow,
         )
-        self._thread.start()
+        return RunThread(
+            engine, store, news, self._real, lambda ended: self._after(ended, plan)
+        )
 
-    def _run(self, engine: Engine, plan: Plan, store: RunStore) -> None:
-        """Run to the end; then make the movie that the plan asks for."""
-        try:
-            engine.run()
-        finally:
-            store.close()
+    def _launch(self, thread: RunThread, run_id: str) -> None:
+        """Run it."""
+        self._engine, self._run_id, self._thread = thread.engine, run_id, thread
+        thread.start()
+
+    def _after(self, ended: RunThread, plan: Plan) -> None:
+        """Do what follows the end of a run's thread: movies, or another thread."""
+        engine = ended.engine
+        status = engine.status()
         if engine.closed:
-            status = engine.status()
             self._finish(plan, status, lambda: self._over(status.run_id))
+        elif ended.error and not self._follow(ended, status):
+            engine.abandon(f"{ended.error}; the run waits to be taken up again.")
+            ended.news.failed(ended.error)
+        elif status.phase is Phase.ENDED:
+            ended.news.failed(status.detail)
+
+    def _may_follow(self, engine: Engine) -> bool:
+        """Tell whether another engine may go on after an error of our own."""
+        last = engine.status().last_frame
+        n = 0 if last is None else last.n
+        if n > self._broke_at:
+            self._breaks = 0
+        self._broke_at = n
+        return self._breaks < MOST_BREAKS and not self._closing
+
+    def _follow(self, ended: RunThread, status: RunStatus) -> bool:
+        """Go on with a run that an error of our own has cut off; False when not.
+
+        Safe, because the thread of before is at its end, its store closed.
+        """
+        has_left = status.phase is not Phase.ENDED
+        with self._lock:
+            if self._closing or not (has_left or self._may_follow(ended.engine)):
+                return False
+            self._breaks += 1
+            try:
+                # Somebody may have asked the engine of before, which reads no more.
+                stop = ended.engine.status().phase is Phase.FINISHING
+                self._resume(status.run_id, give_up=stop, after=ended.error)
+            except Exception:
+                LOG.exception("The run %s could not go on.", status.run_id)
+                return False
+        return True
 
     def _over(self, run_id: str) -> None:
         """Take a run off the list: nothing is left to do for it."""

@@ -120,6 +120,11 @@ def _set_preferences(verbs: Verbs, asked: Asked) -> Reply:
     return verbs.service.preferences.change(asked.document())
 
 
+def _notify_test(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
+    """Send a message that only says that messages arrive."""
+    return verbs.service.notifier.test()
+
+
 # ----------------------------------------------------------------------- looking at it
 
 
@@ -250,6 +255,7 @@ ROUTES: Tuple[Route, ...] = (
     Route("go_to", "go_to", {"POST": _go_to}),
     Route("latest", "latest", {"GET": _look(_latest)}),
     Route("preferences", "preferences", {"GET": _preferences, "PUT": _set_preferences}),
+    Route("notify_test", "notify_test", {"POST": _notify_test}),
     Route("runs", "runs", {"GET": _look(_runs)}),
     Route("run", "runs/<run>", {"GET": _look(_run), "DELETE": _delete}),
     Route("frames", "runs/<run>/frames", {"GET": _look(_frames)}),

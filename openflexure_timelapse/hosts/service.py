@@ -15,9 +15,12 @@ from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.leftovers import sweep
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.mover import Mover
+from openflexure_timelapse.hosts.notifier import Notifier
+from openflexure_timelapse.hosts.notify_file import NotifyFile
 from openflexure_timelapse.hosts.overview import RunOverview
 from openflexure_timelapse.hosts.preferences import PreferenceFile
 from openflexure_timelapse.hosts.recorder import Recorder
+from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.turns import Turns
 from openflexure_timelapse.plan import Plan, plan_schema
 from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
@@ -42,6 +45,8 @@ class Service:
         The ports.
     observers : sequence of Observer
         Told of every event of every run.
+    notify_file : Path, optional
+        Names whom to tell; None to look where this computer may have one.
 
     Raises
     ------
@@ -49,13 +54,14 @@ class Service:
         When the data folder can be neither made nor read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (the ports that it uses)
         self,
         data_folder: Path,
         microscope: Microscope,
         clock: Clock,
         disk: Disk,
         observers: Sequence[Observer] = (),
+        notify_file: Optional[Path] = None,
     ) -> None:
         self._data_folder = data_folder
         self._microscope = microscope
@@ -69,8 +75,15 @@ class Service:
         self.overview = RunOverview(self.library, clock)
         turns = Turns(microscope, clock)
         self._mover = Mover(turns, clock)
+        self.notifier = Notifier(NotifyFile(notify_file), RealClock(), self._note)
         self._recorder = Recorder(
-            data_folder, turns.user(), clock, disk, observers, self._finish
+            data_folder,
+            turns.user(),
+            clock,
+            disk,
+            observers,
+            self.notifier,
+            self._finish,
         )
 
     # -------------------------------------------------------------------- run control
@@ -85,10 +98,18 @@ class Service:
         """Whether a run is under way, or a job on one is, or waits."""
         return self.is_recording or self.queue.is_busy
 
+    @property
+    def is_well(self) -> bool:
+        """Whether no run of this process is stuck, as far as somebody looks."""
+        return self._recorder.is_well
+
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any."""
         jobs = self.queue.movie_ids(self._recorder.run_id)
-        return {**self._recorder.status(), "movie_jobs": jobs}
+        told = self._recorder.status()
+        warnings = [*told.get("warnings", ()), *self.notifier.warnings()]
+        more = {"warnings": warnings, "tells": self.notifier.tells()}
+        return {**told, "movie_jobs": jobs, **more}
 
     def start(self, plan: Mapping[str, Any]) -> Dict[str, Any]:
         """Start a run and return its id; see `Recorder.start`."""
@@ -164,6 +185,11 @@ class Service:
         self._recorder.leave()
         self.queue.close()
         self._recorder.close()
+        self.notifier.close()
+
+    def _note(self, kind: str, details: Mapping[str, Any]) -> None:
+        """Put an event on record of the run that is under way."""
+        self._recorder.note(kind, details)
 
     def _finish(self, plan: Plan, status: RunStatus, over: Callable[[], None]) -> None:
         """Make the movies that the plan asks for; then the run is over."""

@@ -5,7 +5,9 @@ first needed and made again when it could not be; and its data folder is where t
 server keeps its captures, which a user may move while the server runs.
 """
 
+import contextlib
 import logging
+import os
 import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
@@ -16,7 +18,9 @@ from openflexure_timelapse.errors import (
     TimelapseError,
     WrongPhaseError,
 )
+from openflexure_timelapse.hosts.lifeline import Lifeline
 from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.plan import parse_plan
 
 __all__ = ["Verbs"]
@@ -55,6 +59,8 @@ class Verbs:
         self._closed = False
         self._leaving = threading.Event()
         self._begin: Optional[threading.Thread] = None
+        self._signs_of_life = contextlib.ExitStack()
+        self._is_kept = False
 
     @property
     def service(self) -> Service:
@@ -184,8 +190,10 @@ class Verbs:
     def begin(self) -> None:
         """Go on, in the background, with what an earlier process left to do.
 
-        Never raises: what goes wrong is in the status.
+        Never raises: what goes wrong is in the status. From here on systemd's watchdog,
+        where the server's unit has one, is told that all is well.
         """
+        self._keep_alive()
         self._begin = threading.Thread(
             target=self._resume_interrupted, name="timelapse-begin", daemon=True
         )
@@ -208,6 +216,21 @@ class Verbs:
             told = f"An interrupted run could not go on: {exc!r}; "
             self._trouble = told + "the server's log says more."
 
+    @property
+    def is_well(self) -> bool:
+        """Whether no run is stuck; at once, whatever else is."""
+        service = self._service
+        return service is None or service.is_well
+
+    def _keep_alive(self) -> None:
+        """Show signs of life to a watchdog of systemd, from the first call on."""
+        line = Lifeline(os.environ, RealClock())
+        with self._lock:
+            if line.is_watched and not self._is_kept and not self._closed:
+                self._is_kept = True
+                kept = line.kept(lambda: self.is_well, self.status)
+                self._signs_of_life.enter_context(kept)
+
     def close(self) -> None:
         """Leave an active run for the next process to resume."""
         self._leaving.set()
@@ -218,6 +241,7 @@ class Verbs:
             begin.join()
         if service is not None:
             service.close()
+        self._signs_of_life.close()
 
 
 def _guarded(function: Callable[[], Result]) -> Result:

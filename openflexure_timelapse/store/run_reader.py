@@ -1,7 +1,7 @@
 """The reading half of a run on disk: header, counts, and lists in pages."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import InvalidRequestError, NotFoundError
 from openflexure_timelapse.frame import Event, Frame, Slot, Visit
@@ -19,6 +19,10 @@ LARGEST_KEY = 2**63 - 1
 CSV_PAGE = 1000
 FULL_LOG_BYTES = 4_150_000
 """SQLite begins its log anew after a thousand pages of 4096 bytes."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class RunReader:
@@ -167,8 +171,13 @@ class RunReader:
         """Return a page of events as recorded; `after` as in `visits`."""
         return self._index.events(*_page(after, limit))
 
-    def write_csv(self) -> Path:
+    def write_csv(self, beat: Callable[[], None] = _nothing) -> Path:
         """Write ``frames.csv``, one line for each frame, and return its path.
+
+        Parameters
+        ----------
+        beat : callable, optional
+            Called now and then: a million frames take a while.
 
         Raises
         ------
@@ -176,16 +185,17 @@ class RunReader:
             When it could not be written; an older one is still there.
         """
         path = self.folder / CSV_FILE
-        write_frames_csv(path, self._all_frames())
+        write_frames_csv(path, self._all_frames(beat))
         return path
 
-    def _all_frames(self) -> Iterator[Frame]:
+    def _all_frames(self, beat: Callable[[], None]) -> Iterator[Frame]:
         """Yield every frame, a page at a time."""
         after = 0
         page = self.frames(after, CSV_PAGE)
         # A damaged index can answer in a circle; only progress goes on.
         while page and page[-1].n > after:
             yield from page
+            beat()
             after = page[-1].n
             page = self.frames(after, CSV_PAGE)
 

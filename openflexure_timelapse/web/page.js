@@ -38,7 +38,27 @@ const setup = new Setup(async (id, warnings) => {
   open("run");
 });
 
+/* Who would hear of a run that fails: kinds of ways, never addresses. */
+function tells({ tells: ways }) {
+  const key = ways && ways.join(", ");
+  if (!ways || at("tells").dataset.key === key) return;
+  at("tells").dataset.key = key;
+  say(at("tells"), key ? `If something goes wrong, people are told by ${key}.`
+    : "Nobody is told if something goes wrong; the microscope's administrator can set that up.");
+  show(at("tell-test"), key !== "");
+}
+
+at("tell-test").addEventListener("click", async () => {
+  try {
+    await post("notify_test");
+    say(at("tells"), "A test message is on its way. What cannot be delivered is told here in a minute.");
+  } catch (error) {
+    say(at("tells"), error.message);
+  }
+});
+
 function told(status) {
+  tells(status);
   const active = ACTIVE.includes(status.phase);
   run.show(status);
   look.follow(status);

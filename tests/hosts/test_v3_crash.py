@@ -30,7 +30,7 @@ from server_process import (
 from thing_rig import NAME, Rig, started
 
 from hardware_sim.v3_camera import ExposureCamera
-from openflexure_timelapse.hosts.recorder import Recorder
+from openflexure_timelapse.hosts.readiness import Readiness
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.hosts.v3_camera import V3Camera
 
@@ -251,10 +251,10 @@ def test_a_resumed_run_waits_for_a_camera_that_hangs_at_first(
     run = left_run(tmp_path)
     answers: list[bool] = []
     refused = threading.Event()
-    look, preview = Recorder._camera_answers, V3Camera.preview
+    look, preview = Readiness._camera_answers, V3Camera.preview
 
-    def looked(recorder: Recorder, lane: Any) -> bool:
-        answers.append(look(recorder, lane))
+    def looked(readiness: Readiness, lane: Any) -> bool:
+        answers.append(look(readiness, lane))
         if len(answers) == 2:
             refused.set()
         return answers[-1]
@@ -264,7 +264,7 @@ def test_a_resumed_run_waits_for_a_camera_that_hangs_at_first(
             assert refused.wait(PATIENCE_S)
         return preview(camera)
 
-    monkeypatch.setattr(Recorder, "_camera_answers", looked)
+    monkeypatch.setattr(Readiness, "_camera_answers", looked)
     monkeypatch.setattr(V3Camera, "preview", hung)
     check_that_no_slot_is_refused(started(tmp_path), run)
     assert answers[:2] == [False, False]

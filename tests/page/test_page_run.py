@@ -1,8 +1,13 @@
 """The page and a run: from the first click to its end, through whatever happens."""
 
+import json
+from pathlib import Path
 from typing import Any, List
 
 import pytest
+from cases.receivers import WebReceiver
+
+from openflexure_timelapse.hosts.notify_file import ENVIRONMENT
 
 WIDTHS = ((300, 800), (768, 1000), (1440, 900))
 PLAN = {
@@ -239,3 +244,25 @@ def test_two_positions(visit: Any, stand: Any) -> None:
 
 
 LAST = {"slot": 1, "time": "2026-11-26T12:00:00+00:00", "z": 0}
+
+
+def test_who_would_be_told_and_a_trial(
+    visit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before one leaves the sample: nobody, or by what; and whether it arrives."""
+    file = tmp_path / "notify.json"
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
+    page = visit.open("setup")
+    visit.shows("#tells", "Nobody is told if something goes wrong")
+    assert page.is_hidden("#tell-test")
+    with WebReceiver() as receiver:
+        file.write_text(json.dumps({"webhooks": [receiver.url]}), "utf-8")
+        file.chmod(0o600)
+        monkeypatch.setenv(ENVIRONMENT, str(file))
+        visit.shows("#tells", "people are told by webhook.")
+        page.click("#tell-test")
+        visit.shows("#tells", "A test message is on its way.")
+        assert receiver.came.acquire(timeout=60)
+        assert receiver.got[0]["kind"] == "test"
+        assert "s3cret" not in page.content()

@@ -1,0 +1,15 @@
+"""People are told of a run on server v2."""
+
+from pathlib import Path
+
+import pytest
+from cases.receivers import WebReceiver
+from tell_case import check_that_people_are_told, name_whom
+from v2_rig import started
+
+
+def test_people_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whom the computer's own file names, and by nobody else."""
+    with WebReceiver() as receiver:
+        name_whom(tmp_path, receiver, monkeypatch)
+        check_that_people_are_told(started(tmp_path), receiver)
