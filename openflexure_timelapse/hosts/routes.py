@@ -4,6 +4,7 @@ A server turns each row into its own kind of view. A handler takes the verbs and
 was asked; it returns JSON-able data or the path of a file, and raises our errors.
 """
 
+import functools
 import logging
 import threading
 from dataclasses import dataclass
@@ -234,11 +235,11 @@ def _look(handler: Handler) -> Handler:
     for what steers a run or tells how it goes: that must not wait for a disk.
     """
 
+    @functools.wraps(handler)
     def looked(verbs: Verbs, asked: Asked) -> Reply:
         with LOOKS:
             return handler(verbs, asked)
 
-    looked.__doc__ = handler.__doc__
     return looked
 
 

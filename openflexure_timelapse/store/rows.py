@@ -35,6 +35,7 @@ from openflexure_timelapse.frame import (
     Visit,
 )
 from openflexure_timelapse.json_text import read_value
+from openflexure_timelapse.store import blocks
 from openflexure_timelapse.store.exif import jsonable
 from openflexure_timelapse.store.layout import (
     LARGEST_COUNT,
@@ -159,11 +160,11 @@ INSERT INTO totals DEFAULT VALUES;
 ENTRIES = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 
 
-@lru_cache(maxsize=1)
-def _own_entries() -> Dict[str, str]:
-    """Return what SQLite keeps of our tables, indexes and trigger, by name."""
+@lru_cache(maxsize=2)
+def _own_entries(schema: str) -> Dict[str, str]:
+    """Return what SQLite keeps of our tables, indexes and triggers, by name."""
     with closing(sqlite3.connect(":memory:")) as empty:
-        empty.executescript(SCHEMA)
+        empty.executescript(schema)
         return dict(empty.execute(ENTRIES).fetchall())
 
 
@@ -176,10 +177,11 @@ def check_entries(reader: sqlite3.Connection) -> None:
     Raises
     ------
     sqlite3.DatabaseError
-        When its entries are not exactly ours.
+        When its entries are not exactly ours. Those of blocks may be missing.
     """
-    found, own = dict(reader.execute(ENTRIES).fetchall()), _own_entries()
-    strange = [name for name in {**own, **found} if found.get(name) != own.get(name)]
+    found = dict(reader.execute(ENTRIES).fetchall())
+    needed, own = _own_entries(SCHEMA), _own_entries(SCHEMA + blocks.SCHEMA)
+    strange = [name for name in {**needed, **found} if found.get(name) != own.get(name)]
     if strange:
         names = ", ".join(sorted(name[:40] for name in strange)[:5])
         raise sqlite3.DatabaseError(f"malformed: {names} is not as it should be")

@@ -22,7 +22,7 @@ EACH = [(route, method) for route in ROUTES for method in route.handlers]
 def test_every_verb_is_described(route: Route, method: str) -> None:
     """With all that its handler asks the request for, and nothing else."""
     told = described(route, method)
-    handler = inspect.getsource(route.handlers[method])
+    handler = inspect.getsource(inspect.unwrap(route.handlers[method]))
     asked = set(re.findall(r'(?:number|query\.get|path)[\[(]"(\w+)"', handler))
     asked |= set(re.findall(r'path\.get\("(\w+)"', handler))
     named = {each["name"] for each in told["parameters"]}
