@@ -22,7 +22,7 @@ CUT_OFF = DEEDS["going on after a kill"]
 
 def test_no_promise_falls(tmp_path: Path) -> None:
     """Kills at random, at writes and of the command line cost nothing acknowledged."""
-    found = kill.attack(4, SEED, tmp_path)
+    found = kill.attack(2, SEED, tmp_path)
     assert found.broken == ()
     figures = [row[4:] for row in found.tables[0].rows]
     assert figures == [(0,) * len(kill.FIGURES)] * (len(DEEDS) + 2)
