@@ -10,7 +10,8 @@ from typing import List, Sequence, Tuple, Union
 import cv2
 
 from campaigns.findings import Cell, Findings, Table
-from campaigns.kill_commands import CommandTrial, command_trial, length_s
+from campaigns.kill_audit import PHASES
+from campaigns.kill_commands import CommandTrial, command_trial
 from campaigns.kill_trials import Pace, Trial, random_trial, warm_up
 from campaigns.kill_writes import DEEDS, trials_of
 
@@ -102,7 +103,10 @@ def _findings(rows: Sequence[Row]) -> Findings:
     return Findings(
         tables=(
             Table(COLUMNS, tuple(row.cells() for row in rows)),
-            Table(("phase of the run when killed", "kills"), tuple(phases.items())),
+            Table(
+                ("phase of the run when killed", "kills"),
+                tuple((phase, phases[phase]) for phase in PHASES),
+            ),
         ),
         broken=tuple(said for row in rows for said in row.broken),
     )
@@ -133,8 +137,7 @@ def _at_writes(trials: int, seed: int, work: Path) -> List[Row]:
 def _on_the_command_line(trials: int, seed: int, folder: Path) -> Row:
     """Kill the command line in a process of its own."""
     row = Row("the command line, with its movies", seed)
-    longest_s = length_s(folder / "measured")
     for number in range(max(1, trials // 25)):
         chance = Random(f"{seed} command {number}")
-        row.add(command_trial(folder / str(number), chance, longest_s))
+        row.add(command_trial(folder / str(number), chance))
     return row

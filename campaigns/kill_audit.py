@@ -34,13 +34,14 @@ from openflexure_timelapse.store.layout import (
 from openflexure_timelapse.store.run_store import RunStore
 from openflexure_timelapse.store.verify import verify
 
-__all__ = ["Account", "Losses", "audited", "check_put_back"]
+__all__ = ["PHASES", "Account", "Losses", "audited", "check_put_back", "run_folder"]
 
 ALL = 100_000
 EXPECTED = {"overdue", "paused", "interrupted", "stopped"}
 """Why a slot may be missed when nothing happens but kills and requests."""
-NO_RUN = "no run yet"
+NO_RUN = "no run, not yet or no more"
 RUINED = "index ruined"
+PHASES = (NO_RUN, *(phase.value for phase in Phase), RUINED)
 
 
 @dataclass

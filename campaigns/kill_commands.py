@@ -6,21 +6,22 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 from random import Random
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from campaigns.kill_audit import Account, audited, run_folder
 from campaigns.kill_bench import Condition
 from campaigns.kill_cases import NS_PER_S, Case, happens
 from openflexure_timelapse.hosts.todo import runs_to_do
 
-__all__ = ["CommandTrial", "command_trial", "length_s"]
+__all__ = ["CommandTrial", "command_trial"]
 
 SLOTS = 12
 INTERVAL_S = 20
 LOOK_S = 0.005
+START_S, MOVIES_S = 1.5, 3.0
+"""About as long as the start and the movies take on a quiet machine."""
 TRUTH = "truth.jsonl"
 PLAN: Dict[str, Any] = {
     "name": "kill",
@@ -116,33 +117,22 @@ class CommandTrial:
         return 0
 
 
-def length_s(folder: Path) -> float:
-    """Return how long a run takes here, from its command to the end of its movies."""
-    began_s = time.monotonic()
-    CommandTrial(folder).end()
-    return time.monotonic() - began_s
-
-
-def command_trial(folder: Path, chance: Random, longest_s: float) -> CommandTrial:
-    """Kill the command line once or twice, let it end, and audit the run.
-
-    Parameters
-    ----------
-    folder : Path
-        Is made for it.
-    chance : Random
-        Draws the moments.
-    longest_s : float
-        How long a run takes that is not killed.
-    """
+def command_trial(folder: Path, chance: Random) -> CommandTrial:
+    """Kill the command line once or twice, let it end, and audit the run."""
     trial = CommandTrial(folder)
     for _ in range(chance.choice((1, 2))):
-        if happens(chance, 0.5):
-            trial.kill(chance.randint(0, CASE.frames), chance.uniform(0, 0.1))
-        else:
-            trial.kill(0, chance.uniform(0, longest_s))
+        trial.kill(*_moment(chance))
     trial.end()
     return trial
+
+
+def _moment(chance: Random) -> Tuple[int, float]:
+    """Draw when to kill: after so many frames, and so many seconds more."""
+    if happens(chance, 0.5):
+        return chance.randint(0, CASE.frames), chance.uniform(0, 0.1)
+    if happens(chance, 0.5):
+        return 0, chance.uniform(0, START_S)
+    return CASE.frames, chance.uniform(0, MOVIES_S)
 
 
 def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:

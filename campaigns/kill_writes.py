@@ -20,7 +20,7 @@ from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.layout import INDEX_FILE
 from openflexure_timelapse.store.repair import repair
 
-__all__ = ["DEEDS", "Deed", "trials_of"]
+__all__ = ["DEEDS", "Deed", "begun", "trials_of", "tried"]
 
 INTERVAL_S = 30
 GAP_NS = 40 * NS_PER_S
@@ -116,18 +116,24 @@ def trials_of(deed: Deed, folder: Path, limit: int, chance: Random) -> Iterator[
     chance : Random
         Draws them.
     """
-    base = Trial(folder / "base", deed.case)
-    deed.before(base)
+    base = begun(deed, folder)
     whole = Boundaries()
-    yield _tried(deed, base, folder / "whole", whole)
+    yield tried(deed, base, folder / "whole", whole)
     numbers = list(range(whole.passed))
     if limit < len(numbers):
         numbers = sorted(chance.sample(numbers, limit))
     for number in numbers:
-        yield _tried(deed, base, folder / str(number), Boundaries(number))
+        yield tried(deed, base, folder / str(number), Boundaries(number))
 
 
-def _tried(deed: Deed, base: Trial, folder: Path, boundaries: Boundaries) -> Trial:
+def begun(deed: Deed, folder: Path) -> Trial:
+    """Return a run that is as the deed finds it, in a new folder below `folder`."""
+    base = Trial(folder / "base", deed.case)
+    deed.before(base)
+    return base
+
+
+def tried(deed: Deed, base: Trial, folder: Path, boundaries: Boundaries) -> Trial:
     """Do a deed to a copy of a run, kill it at a boundary, do it again, and audit."""
     trial = base.copied(folder)
     child = trial.fork(boundaries.within(deed.job(trial)))
@@ -199,7 +205,7 @@ def _record(trial: Trial) -> Job:
 
 def _go_on(trial: Trial) -> Job:
     """Return a life that goes on after a while."""
-    return trial.life(GAP_NS, "another boot")
+    return trial.life(GAP_NS, f"boot after {trial.kills}")
 
 
 def _give_up(trial: Trial) -> Job:
