@@ -221,13 +221,13 @@ def _begins(story: Story) -> Dict[int, List[str]]:
     runs = [n for n, call in calls if call.verb == "rename" and _is_run(call.target)]
     named = [n for n, call in calls if call.target.endswith(".jpeg")]
     folders = [n for n, call in calls if call.verb == "folder" and _is_place(call.path)]
-    flushes = [n for n, call in calls if call.verb == "flush" and "db-wal" in call.path]
+    rows = [n for n, call in calls if call.verb == "write" and "db-wal" in call.path]
     found: Dict[int, List[str]] = {}
     for name, number in (
         ("run", runs[0]),
         ("folder", folders[-1]),
         ("frame", named[len(named) // 2]),
-        ("end", flushes[-1] - 1),
+        ("end", rows[-1]),
     ):
         found.setdefault(number, []).append(name)
     return found

@@ -19,13 +19,18 @@ watched = pytest.mark.skipif(STRACE is None, reason="this test needs strace")
 
 
 @watched
-def test_nothing_promised_is_lost_when_the_power_is_cut(tmp_path: Path) -> None:
-    """A few moments of each story: all that was promised is there again."""
+def test_nothing_promised_is_lost_when_the_power_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few moments of some stories: all that was promised is there again."""
+    some = {name: power_cut.STORIES[name] for name in ("record", "frame", "use")}
+    monkeypatch.setattr(power_cut, "STORIES", some)
     found = power_cut.attack(60, SEED, tmp_path)
     assert found.broken == ()
-    stories = found.tables[1].rows
-    assert len(stories) == len(power_cut.STORIES)
-    assert all(row[4] > 0 for row in stories)
+    titles, _calls, cuts, _whole, disks, *_rest = zip(*found.tables[1].rows)
+    assert titles == tuple(title for _verb, title, _share in some.values())
+    assert min(map(int, cuts)) > 0
+    assert min(map(int, disks)) > 0
 
 
 @watched
@@ -39,7 +44,7 @@ def test_a_program_that_does_not_flush_is_seen(
         return [call for call in real(*args) if call.verb != "flush"]
 
     monkeypatch.setattr(crash_story, "record", careless)
-    monkeypatch.setattr(power_cut, "STORIES", {"record": ("a run", 1.0)})
+    monkeypatch.setattr(power_cut, "STORIES", {"record": ("record", "a run", 1.0)})
     broken = power_cut.attack(30, SEED, tmp_path).broken
     assert any("is lost" in said or "is gone" in said for said in broken)
 
