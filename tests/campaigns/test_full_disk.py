@@ -61,6 +61,14 @@ def test_a_full_disk_answers(tmp_path: Path) -> None:
     assert "delete" in told
 
 
+def test_a_card_that_fails_under_a_server_can_be_taken_out(tmp_path: Path) -> None:
+    """Nothing holds it, nothing is written in its place, the run goes on."""
+    with mounting():
+        told = disk_verbs.one_card(chance("short"), tmp_path / "disk")
+    assert {what: wrong for what, wrong in told.items() if wrong} == {}
+    assert "the run goes on when it is back" in told
+
+
 # ------------------------------------------------------------------ the attacks see
 
 
