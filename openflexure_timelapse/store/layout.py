@@ -5,7 +5,7 @@
     <data>/<run id>/run.json                      what was asked, and on what
                     run.db                        the index (SQLite)
                     frames/<position>/<slot>[_z<plane>].jpeg
-                    movies/   frames.csv
+                    movies/   frames.csv   previews/
 
 A run id is a plain name (letters, digits, ``_``, ``-``), so that it can be a folder,
 a part of a URL and an argument of a command without quoting. Ids sort by local start
