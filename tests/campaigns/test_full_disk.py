@@ -47,7 +47,7 @@ def test_a_disk_that_is_struck_loses_nothing(tmp_path: Path, name: str) -> None:
 
 def test_a_full_disk_is_foreseen_an_hour_ahead(tmp_path: Path) -> None:
     """The forecast is right within a tenth, and others can write to the end."""
-    shape = "growing by a sixth in an hour"
+    shape = "growing by a tenth in an hour"
     with mounting():
         found = disk_forecast.one_trial(shape, chance("short-1"), tmp_path / "d")
     assert found.story.broken == []
@@ -104,7 +104,7 @@ def test_a_forecast_by_the_cameras_word_falls(
     monkeypatch.setattr(Forecast, "after", lambda self, *_totals: self)
     with mounting():
         found = disk_forecast.one_trial(
-            "alike, 30 % up and down", chance("short-1"), tmp_path / "d"
+            "alike, 20 % up and down", chance("short-1"), tmp_path / "d"
         )
     assert any("forecast was wrong" in line for line in found.story.broken)
 
