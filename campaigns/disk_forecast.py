@@ -35,9 +35,9 @@ COLUMNS = (
 )
 Size = Callable[[float], float]
 SHAPES: Dict[str, Callable[[random.Random], Size]] = {
-    "alike, 30 % up and down": lambda _chance: lambda _slot: 1.0,
-    "growing by a sixth in an hour": lambda _chance: lambda slot: 1 + slot / 720,
-    "falling by a sixth in an hour": lambda _chance: lambda slot: 1 - slot / 720,
+    "alike, 20 % up and down": lambda _chance: lambda _slot: 1.0,
+    "growing by a tenth in an hour": lambda _chance: lambda slot: 1 + slot / 1200,
+    "falling by a tenth in an hour": lambda _chance: lambda slot: 1 - slot / 1200,
     "swinging by a tenth in 2 h": lambda chance: _swing(chance.uniform(0, 240)),
 }
 
@@ -70,7 +70,7 @@ def one_trial(shape: str, chance: random.Random, place: Path) -> Filled:
     until_full = chance.uniform(160, 220)
     mean = USABLE_BYTES / (until_full * per_slot) - BYTES_BESIDE
     trend = SHAPES[shape](chance)
-    noise = [chance.uniform(0.7, 1.3) for _ in range(997)]
+    noise = [chance.uniform(0.8, 1.2) for _ in range(997)]
 
     def size(n: int) -> int:
         return int(mean * trend(n / per_slot) * noise[n % len(noise)])

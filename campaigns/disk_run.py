@@ -26,7 +26,7 @@ NS_PER_S = 1_000_000_000
 START_WALL_NS = 1_795_420_800 * NS_PER_S
 INTERVAL_S = 30
 MOST_SLOTS = 1000
-PATIENCE_S = 900
+PATIENCE_S = 300
 PLAN: Dict[str, Any] = {
     "name": "disk",
     "interval_s": INTERVAL_S,

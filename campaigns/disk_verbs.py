@@ -1,9 +1,10 @@
 """What the verbs of a host answer when the disk of its runs is full."""
 
 import contextlib
+import os
 import random
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
 from campaigns.disk_run import START_WALL_NS
 from campaigns.findings import Cell, Findings, Table
@@ -15,9 +16,10 @@ from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.repair import repair
 from openflexure_timelapse.store.verify import verify
 
-__all__ = ["attack", "one_trial"]
+__all__ = ["attack", "one_card", "one_trial"]
 
 PATIENCE_S = 300
+INTERVAL_NS = 30_000_000_000
 KEEP_FREE_MB = 2
 RUNS = 2
 PLAN: Dict[str, Any] = {
@@ -29,7 +31,6 @@ PLAN: Dict[str, Any] = {
     "movie": None,
 }
 MOVIE = {"format": "mp4", "fps": 1, "crf": 10, "width": 832}
-COLUMNS = ("on a full disk", "trials", "as it should be")
 Told = Dict[str, str]
 """What was asked, and what was wrong with the answer; empty for nothing."""
 
@@ -51,6 +52,52 @@ def one_trial(chance: random.Random, place: Path) -> Told:
             service.close()
         _damage_and_repair(data / second, disk, chance, told)
         _delete(data, disk, first, second, told)
+    return told
+
+
+def one_card(chance: random.Random, place: Path) -> Told:
+    """Let the disk fail under a server's run, unmount it, ask, and put it back."""
+    told: Told = {}
+    with small_disk(place, options=("-e", "remount-ro")) as disk:
+        disk.check_can_fail()
+        clock = VirtualClock(START_WALL_NS)
+        microscope = build(chance.randrange(1000), "algae_growth", clock)
+        service = Service(disk.point / "data", microscope, clock, RealDisk())
+
+        def at(slots: float, function: Callable[[], None]) -> None:
+            clock.call_at(clock.monotonic_ns() + int(slots * INTERVAL_NS), function)
+
+        def fail() -> None:
+            disk.fail()
+            for _ in range(2):
+                os.sync()
+
+        def take_out() -> None:
+            told["status of a failed card"] = _wrong(
+                lambda: service.status()["pause_reason"] == "disk_error"
+            )
+            told["unmounting it"] = _wrong(disk.unmount)
+            told["a start in its absence"] = _refused(
+                lambda: service.start(PLAN), StorageError, "not mounted"
+            )
+            left = [item.name for item in disk.point.iterdir()]
+            told["nothing written in its place"] = ", ".join(left)
+            disk.mend()
+            disk.mount()
+
+        struck = chance.uniform(2, 5)
+        at(struck, fail)
+        at(struck + chance.uniform(1.1, 3), take_out)
+        try:
+            run_id = _recorded(service)
+            told["the run goes on when it is back"] = _wrong(
+                lambda: (
+                    service.status()["end_reason"] == "completed"
+                    and service.slots(run_id, limit=1000)["slots"][-1]["reason"] is None
+                )
+            )
+        finally:
+            service.close()
     return told
 
 
@@ -161,11 +208,11 @@ def _fill_names(data: Path) -> None:
             number += 1
 
 
-def _wrong(question: Callable[[], bool]) -> str:
-    """Return what is wrong with an answer; empty for nothing."""
+def _wrong(question: Callable[[], Optional[bool]]) -> str:
+    """Return what is wrong with an answer; empty for True, or for none."""
     try:
-        return "" if question() else "the answer is wrong"
-    except TimelapseError as exc:
+        return "the answer is wrong" if question() is False else ""
+    except (TimelapseError, CannotMountError) as exc:
         return str(exc)
 
 
@@ -184,22 +231,37 @@ def _refused(
 
 
 def attack(trials: int, seed: int, work: Path) -> Findings:
-    """Ask on `trials` full disks."""
-    found: List[Told] = []
-    for trial in range(trials):
-        chance = random.Random(f"{seed}-verbs-{trial}")
-        try:
-            found.append(one_trial(chance, work / f"verbs-{trial}"))
-        except CannotMountError as exc:
-            return Findings((), (), (f"Not tried here: the verbs. {exc}",))
-    broken = [
-        f"verbs, trial {trial}: {what}: {wrong}"
-        for trial, told in enumerate(found)
-        for what, wrong in told.items()
-        if wrong
-    ]
+    """Ask on `trials` full disks, and on as many that fail."""
+    tables: List[Table] = []
+    broken: List[str] = []
+    notes: List[str] = []
+    for name, title, one in (
+        ("full", "on a full disk", one_trial),
+        ("card", "on a card that fails under a server", one_card),
+    ):
+        found: List[Told] = []
+        for trial in range(trials):
+            chance = random.Random(f"{seed}-{name}-{trial}")
+            try:
+                found.append(one(chance, work / f"{name}-{trial}"))
+            except CannotMountError as exc:
+                notes.append(f"Not tried here: {title}. {exc}")
+                break
+        broken += [
+            f"{name}, trial {trial}: {what}: {wrong}"
+            for trial, told in enumerate(found)
+            for what, wrong in told.items()
+            if wrong
+        ]
+        if found:
+            tables.append(_table(title, found))
+    return Findings(tuple(tables), tuple(broken), tuple(notes))
+
+
+def _table(title: str, found: Sequence[Told]) -> Table:
+    """Return how often each answer was as it should be."""
     rows: List[Tuple[Cell, ...]] = [
         (what, len(found), sum(not told.get(what, "missing") for told in found))
         for what in found[0]
     ]
-    return Findings((Table(COLUMNS, tuple(rows)),), tuple(broken))
+    return Table((title, "trials", "as it should be"), tuple(rows))

@@ -63,8 +63,8 @@ def _turn_read_only(run: DiskRun, chance: random.Random) -> None:
 
 
 def _mount_again(run: DiskRun) -> None:
-    """Unmount, mend and mount, as a person does."""
-    run.disk.pull(dead=False)
+    """Unmount, mend and mount, as a person does: nothing may hold it."""
+    run.disk.unmount()
     run.disk.mend()
     _put_back(run)
 

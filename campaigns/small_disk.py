@@ -93,6 +93,10 @@ class SmallDisk:
                 os.close(descriptor)
         call("umount", "-l", str(self.point))
 
+    def unmount(self) -> None:
+        """Take it out properly, which needs that nobody has a file open on it."""
+        call("umount", str(self.point))
+
     def remove(self) -> None:
         """End it."""
         with contextlib.suppress(CannotMountError):

@@ -37,6 +37,15 @@ class DiskWatch:
         self._board = board
         self._apply = apply
 
+    def allows(self) -> bool:
+        """Tell whether the next slot can be stored; pause the run when it cannot."""
+        problem = self._room.problem()
+        if problem is None:
+            self._board.see_obstacle("")
+        else:
+            self.pause_for(problem)
+        return problem is None
+
     def refusal(self, visit: Visit) -> Optional[Reason]:
         """Return why no more visits of the slot are worth making; None when they are.
 

@@ -287,12 +287,8 @@ class Engine:
             self._clock.wait_until(due_ns, self._wake)
         elif isinstance(decision, Skip):
             self._book.skip(decision)
-        else:
-            problem = self._room.problem()
-            if problem is None:
-                self._capture(decision)
-            else:
-                self._watch.pause_for(problem)
+        elif self._watch.allows():
+            self._capture(decision)
 
     def _pass_paused(self, now_ns: int, state: RunState) -> None:
         """Skip what is due, look whether the disk is back, and wait."""

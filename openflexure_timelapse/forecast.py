@@ -14,7 +14,7 @@ HALF_BLOCK_BYTES = 2048
 RETURN_SLOTS = 3
 """Space for so many slots must be back before a paused run goes on, lest it flutter."""
 
-RECENT_SLOTS = 16
+RECENT_SLOTS = 32
 """The newest slots count most: pictures grow as a culture does, and at dawn."""
 
 

@@ -253,8 +253,9 @@ class StatusBoard:
 
     def _free_bytes(self) -> Optional[int]:
         """Return the space on the run's disk; None when the disk does not say."""
+        if not self._store.is_there:
+            return None  # the nearest folder that is there has another disk's space
         try:
-            self._store.check_in_place()
             return self._disk.free_bytes(str(self._store.folder))
         except StorageError:
             return None

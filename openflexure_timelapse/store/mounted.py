@@ -18,7 +18,7 @@ class Mounted:
     """
 
     def __init__(self, folder: Path) -> None:
-        point = folder.absolute()
+        point = folder.resolve()
         while not point.is_mount():
             point = point.parent
         self._point, self._folder = point, folder

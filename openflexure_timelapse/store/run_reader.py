@@ -10,7 +10,12 @@ from openflexure_timelapse.store.counting import ReasonCount, count_reasons
 from openflexure_timelapse.store.frames_csv import write_frames_csv
 from openflexure_timelapse.store.header import read_header
 from openflexure_timelapse.store.index import Index, Totals
-from openflexure_timelapse.store.layout import CSV_FILE, INDEX_FILE, FrameName
+from openflexure_timelapse.store.layout import (
+    CSV_FILE,
+    HEADER_FILE,
+    INDEX_FILE,
+    FrameName,
+)
 from openflexure_timelapse.store.overview import Overview
 
 __all__ = ["RunReader"]
@@ -53,6 +58,11 @@ class RunReader:
     def value(self, key: str) -> Any:
         """Return what `set_value` kept under `key`, None when nothing was."""
         return self._index.value(key)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the run's folder is still at its place."""
+        return (self.folder / HEADER_FILE).is_file()
 
     def log_growth_bytes(self) -> int:
         """Return by how much the index's log will still grow; then it is reused."""

@@ -323,7 +323,8 @@ class RunStore(RunReader):
         DiskFullError, StorageError
             When nothing was recorded.
         """
-        self.check_in_place()
+        if self._disk is not None:
+            self.check_in_place()
         self._index.write(visits=visits, slots=slots, events=events, values=values)
 
     def add_visit(self, visit: Visit) -> None:

@@ -183,6 +183,26 @@ def test_a_run_that_ends_on_a_failing_disk_is_told_when_it_is_back(
     assert (rig.folder / "frames.csv").is_file()
 
 
+def test_a_person_can_pause_and_resume_on_a_failing_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is asked again at the resume, and then it is no matter any more."""
+    rig = Rig(tmp_path)
+    problem = StorageError("The index failed (disk I/O error); check the device.")
+    Device(rig, 65, 140, errno.EIO).index(monkeypatch, problem)
+    rig.at(100, rig.engine.pause).at(130, rig.engine.resume).at(145, rig.engine.pause)
+    rig.at(170, rig.engine.resume)
+    told = looks(rig, 125, 135, 195)
+    assert rig.run().end_reason is EndReason.COMPLETED
+    assert [status.state.label for status in told] == [
+        "paused by the user",
+        "running",
+        "running",
+    ]
+    assert told[2].warnings == ()
+    assert verify(rig.folder).ok
+
+
 def test_what_is_tried_leaves_nothing(tmp_path: Path) -> None:
     """A file that was written only to see is removed, by recovery at the latest."""
     rig = Rig(tmp_path)

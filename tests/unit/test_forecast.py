@@ -47,7 +47,7 @@ def test_pictures_that_grow_are_foreseen() -> None:
     for slot in range(200):
         frames = 2 * (slot + 1)
         forecast = forecast.after(frames, forecast.stored_bytes + 2000 + 20 * slot)
-    assert forecast.frame_bytes == pytest.approx(1000 + 10 * 199, rel=0.06)
+    assert forecast.frame_bytes == pytest.approx(1000 + 10 * 199, rel=0.12)
     odd = forecast.after(forecast.frames + 2, forecast.stored_bytes + 60_000)
     assert odd.frame_bytes < 2 * forecast.frame_bytes
 

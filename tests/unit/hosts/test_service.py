@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, List
 
 import cv2
 import pytest
@@ -504,31 +504,41 @@ def test_a_damaged_run_keeps_no_other_from_starting(tmp_path: Path) -> None:
     second.close()
 
 
-def test_a_run_that_is_repaired_is_resumed(tmp_path: Path) -> None:
-    """Damage during a run ends its process, not the run."""
+def test_a_run_that_is_damaged_waits_for_its_repair(tmp_path: Path) -> None:
+    """Damage during a run ends neither the run nor the process; the status says why."""
     service = made(tmp_path)
     clock = service._clock
     assert isinstance(clock, VirtualClock)
+    told: List[Dict[str, Any]] = []
+
+    def at(seconds: float, function: Callable[[], Any]) -> None:
+        clock.call_at(clock.monotonic_ns() + int(seconds * NS_PER_S), function)
 
     def damaged(**_rows: Any) -> None:
         raise DamagedRunError("the index is malformed; repair may mend it")
 
-    def damage() -> None:
+    def store() -> Any:
         engine = service._recorder._engine
         assert engine is not None
-        engine._store.record = damaged  # type: ignore[method-assign]
+        return engine._store
 
-    clock.call_at(clock.monotonic_ns() + 45 * NS_PER_S, damage)
-    run_id = record(service)
-    assert service.status()["end_reason"] == "failed"
-    assert "repair" in service.status()["detail"]
+    def spoil() -> None:
+        del store().record
+        (index,) = tmp_path.glob("*/run.db")
+        index.write_bytes(b"\0" * 10_000)
+        told.append(service.status())
+
+    at(45, lambda: setattr(store(), "record", damaged))
+    at(65, spoil)
+    at(100, lambda: repair(store().folder))
+    run_id = record(service, frames=6)
+    assert told[0]["pause_reason"] == "disk_error"
+    assert "repair" in told[0]["warnings"][-1]
+    assert service.status()["end_reason"] == "completed"
+    slots = service.slots(run_id)["slots"]
+    assert [slot["reason"] for slot in slots if slot["reason"]] == ["disk_error"]
+    assert service.status()["counts"]["captured"] == 5
     service.close()
-    repair(tmp_path / run_id)
-    second = after(service, tmp_path)
-    assert second.resume_interrupted() == run_id
-    assert second.wait(PATIENCE_S)
-    assert second.status()["end_reason"] == "completed"
-    second.close()
     assert verify(tmp_path / run_id).ok
 
 
