@@ -220,8 +220,7 @@ def _harm(
         return f"{share:.2f} times as bright"
     here, there = _of(frame, truth)["stage_um"], _of(model, truth)["stage_um"]
     off_um = [abs(a - b) for a, b in zip(here, there)]
-    if not is_exempt:
-        tally.off_um = max(tally.off_um, *map(_tenths, off_um[:2]))
+    tally.off_um = max(tally.off_um, *map(_tenths, off_um[:2]))
     refocused = frame.draft.z != model.draft.z
     axes: Tuple[int, ...] = (0, 1) if refocused else (0, 1, 2)
     if not is_exempt and any(off_um[axis] > PLAY_UM[axis] for axis in axes):

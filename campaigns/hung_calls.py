@@ -239,10 +239,12 @@ class _Trial:
         """Mend the camera in the end, and give up a run that does not recover."""
         lost_by: List[int] = []
         while not self._over.wait(LOOK_S):
-            counts = self._engine.status().counts
-            lost = counts.failed + counts.skipped
-            stuck = self._camera.hung >= MOST_STUCK and lost >= self._lasts_slots
-            if not self._is_reset and self._camera.hangs and stuck:
+            status = self._engine.status()
+            lost = status.counts.failed + status.counts.skipped
+            refused = "still hang" in " ".join(status.warnings)
+            full = refused or self._camera.hung > MOST_STUCK + 1
+            lasted = full and lost >= self._lasts_slots
+            if not self._is_reset and self._camera.hangs and lasted:
                 self._mend()
             if not self._camera.hangs:
                 lost_by.append(lost)

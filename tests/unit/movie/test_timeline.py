@@ -1,6 +1,6 @@
 """The time axis of a movie tells the truth, whatever is missing."""
 
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import pytest
 from hypothesis import given
@@ -218,3 +218,56 @@ DURATIONS = {
 def test_durations_in_words(duration_ns: int, text: str) -> None:
     """A duration is told in its two largest units."""
     assert duration_text(duration_ns) == text
+
+
+# ------------------------------------------------------------------- the time of day
+
+
+def dated(slot: int, wall_s: float = 0.0, **facts: Any) -> Shot[str]:
+    """Return a shot whose clock is ahead by so many seconds."""
+    elapsed_ns = slot * INTERVAL
+    wall_ns = elapsed_ns + int(wall_s * 10**9)
+    frame = MovieFrame("", slot, elapsed_ns, wall_ns, **{"utc_offset_s": 3600, **facts})
+    return Shot(frame, f"#{slot}")
+
+
+NOTED = GapRule("hold", 2, INTERVAL, note_frames=2)
+
+
+@pytest.mark.parametrize(
+    ("after", "label"),
+    [
+        (dated(1, -3600), "The clock was set back by 1 h"),
+        (dated(1, 1.0), "The clock was set forward by 1 s"),
+        (dated(1, utc_offset_s=0), "Local time is now UTC+00:00"),
+        (dated(1, utc_offset_s=-12_600), "Local time is now UTC-03:30"),
+        (dated(1, 0.2), ""),
+    ],
+)
+def test_a_clock_that_was_set_is_labelled(after: Shot[str], label: str) -> None:
+    """No burned-in clock leaps or runs back without a word."""
+    stream = list(beats([dated(0), after], NOTED))
+    assert [beat.label for beat in stream] == ["", label]
+
+
+def test_a_movie_without_a_time_of_day_says_nothing_of_it() -> None:
+    """A label about a clock that nobody sees would only puzzle."""
+    rule = GapRule.of("hold", 1, INTERVAL, labelled=True, dated=False)
+    stream = list(beats([dated(0), dated(1, -3600)], rule))
+    assert [beat.label for beat in stream] == ["", ""]
+
+
+@pytest.mark.parametrize("slot", [1, 3])
+def test_a_gap_of_unknown_length_is_labelled_and_not_added_up(slot: int) -> None:
+    """The elapsed time is from then on the least that it can be."""
+    shots = [dated(0), dated(slot, -(10**6), gap_unknown=True), dated(slot + 1)]
+    stream = list(beats(shots, NOTED))
+    assert "No images for an unknown time" in stream[1].label
+    known = [beat.elapsed_known for beat in stream]
+    assert known == [True] + [False] * (len(stream) - 1)
+
+
+def test_a_set_clock_after_a_gap_is_told_with_it() -> None:
+    """The gap's label does not hide the clock's."""
+    stream = list(beats([dated(0), dated(2, -3600)], NOTED))
+    assert stream[-1].label.startswith("The clock was set back by 1 h; No images for")
