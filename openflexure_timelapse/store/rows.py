@@ -10,7 +10,7 @@ import json
 import math
 import zlib
 from dataclasses import fields
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, TypeVar, cast
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, cast
 
 from openflexure_timelapse.frame import (
     Event,
@@ -38,6 +38,7 @@ __all__ = [
     "VISIT_COLUMNS",
     "event_from_row",
     "event_row",
+    "frame_filter",
     "frame_from_row",
     "frame_row",
     "insert",
@@ -216,6 +217,21 @@ def frame_from_row(row: Row) -> Frame:
     draft["metadata"] = json.loads(draft["metadata"])
     file = frame_file(draft["position"], draft["slot"], draft["plane"])
     return Frame(row[0], file, row[1], row[2], FrameDraft(**draft))
+
+
+def frame_filter(
+    position: Optional[str], plane: Optional[int]
+) -> Tuple[str, Tuple[Any, ...]]:
+    """Return the end of a WHERE clause for frames, and its values."""
+    where = ""
+    values: List[Any] = []
+    if position is not None:
+        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
+        values.append(position)
+    if plane is not None:
+        where += " AND plane = ?"
+        values.append(plane)
+    return where, tuple(values)
 
 
 def visit_row(visit: Visit) -> Tuple[Any, ...]:
