@@ -28,7 +28,8 @@ Handler = Callable[[Verbs, Asked], Reply]
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 PAGE = "index.html"
-LOOKS = threading.BoundedSemaphore(3)
+LOOKS, STATUSES = threading.BoundedSemaphore(3), threading.BoundedSemaphore(3)
+"""Turns of requests: who asks how the run goes must not wait for a slow disk."""
 OK = 200
 INTERNAL_ERROR = 500
 
@@ -227,24 +228,28 @@ def _page(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
     return WEB / name
 
 
-def _look(handler: Handler) -> Handler:
+def _few(handler: Handler, turns: threading.BoundedSemaphore) -> Handler:
     """Return a handler that lets few requests work at once; the others wait asleep.
 
     Each thread that works keeps the one that captures from its turn with Python's
-    lock for some milliseconds, and a server has forty threads for fifty browsers. Not
-    for what steers a run or tells how it goes: that must not wait for a disk.
+    lock for some milliseconds, and a server has forty threads for fifty browsers.
     """
 
     @functools.wraps(handler)
-    def looked(verbs: Verbs, asked: Asked) -> Reply:
-        with LOOKS:
+    def in_turn(verbs: Verbs, asked: Asked) -> Reply:
+        with turns:
             return handler(verbs, asked)
 
-    return looked
+    return in_turn
+
+
+def _look(handler: Handler) -> Handler:
+    """Return a handler that reads a run, of which few work at once."""
+    return _few(handler, LOOKS)
 
 
 ROUTES: Tuple[Route, ...] = (
-    Route("status", "status", {"GET": _status}),
+    Route("status", "status", {"GET": _few(_status, STATUSES)}),
     Route("microscope", "microscope", {"GET": _microscope}),
     Route("plan_schema", "plan_schema", {"GET": _plan_schema}),
     Route("estimate", "estimate", {"POST": _estimate}),

@@ -5,6 +5,7 @@ what was cut short belongs to the first slot without an outcome, or to a visit o
 the disk refused something; nobody has to list a folder of a million frames for it.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import List
@@ -57,7 +58,8 @@ def begun_files(reader: sqlite3.Connection, folder: Path) -> List[str]:
 def _places(folder: Path) -> List[str]:
     """Return the folders of the positions that have, or should get, a frame."""
     try:
-        found = [item.name for item in (folder / FRAMES).iterdir() if item.is_dir()]
+        with os.scandir(str(folder / FRAMES)) as entries:
+            found = [entry.name for entry in entries if entry.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as exc:

@@ -19,6 +19,7 @@ __all__ = [
     "FAILURES",
     "Connection",
     "Readers",
+    "WriteAhead",
     "connect_reader",
     "connect_writer",
     "translated",
@@ -27,6 +28,9 @@ __all__ = [
 Connection = sqlite3.Connection
 
 BUSY_TIMEOUT_S = 10.0
+LARGEST_WAL_BYTES = 8_000_000
+FOLD_MS = 250
+"""How long a writer waits for readers before it folds the file another time."""
 # A damaged index can put bytes that are no text into SQLite's very error message.
 FAILURES = (sqlite3.Error, UnicodeDecodeError)
 FULL = ("full",)
@@ -197,3 +201,42 @@ class Readers:
             self._closed = True
         while self._idle:
             self._idle.pop().close()
+
+
+class WriteAhead:
+    """Keeps SQLite's write-ahead file small while readers come and go.
+
+    By itself SQLite begins the file anew only at a moment without any reader. Fifty
+    browsers leave none, and the file would grow for as long as they look.
+
+    Parameters
+    ----------
+    path : Path
+        The index.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.with_name(path.name + "-wal")
+        self._patient_from_bytes = 0
+
+    def tend(self, writer: sqlite3.Connection) -> None:
+        """Fold the file into the index if it is large; call between transactions."""
+        try:
+            size = self._file.stat().st_size
+        except FileNotFoundError:
+            return
+        if size < LARGEST_WAL_BYTES:
+            self._patient_from_bytes = LARGEST_WAL_BYTES
+            return
+        # Each commit tries it in passing, and each further step waits: a reader that
+        # stays for ever must not hold up the capture each time.
+        wait_ms = 0
+        if size >= self._patient_from_bytes:
+            self._patient_from_bytes = size + LARGEST_WAL_BYTES
+            wait_ms = FOLD_MS
+        writer.execute(f"PRAGMA busy_timeout={wait_ms}")
+        # What is committed is safe in the file; an error of the device will come back
+        # with the next commit.
+        with contextlib.suppress(sqlite3.Error):
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        writer.execute(f"PRAGMA busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")

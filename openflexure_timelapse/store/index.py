@@ -30,7 +30,12 @@ from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
 from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.plan import slug
 from openflexure_timelapse.store import blocks, rows
-from openflexure_timelapse.store.database import Readers, connect_writer, translated
+from openflexure_timelapse.store.database import (
+    Readers,
+    WriteAhead,
+    connect_writer,
+    translated,
+)
 from openflexure_timelapse.store.exif import jsonable
 from openflexure_timelapse.store.layout import FrameName
 
@@ -83,6 +88,7 @@ class Index:
         self.path = path
         self._guard = threading.Lock()
         self._writer: Optional[sqlite3.Connection] = None
+        self._ahead = WriteAhead(path)
         # What only the writer may remember: nobody else changes it.
         self._last_n: Optional[int] = None
         self._positions: Set[str] = set()
@@ -155,6 +161,7 @@ class Index:
                 if writer.in_transaction:
                     writer.execute("ROLLBACK")
                 raise
+            self._ahead.tend(writer)
 
     def write(  # noqa: PLR0913 - one argument for each kind of record
         self,
@@ -237,7 +244,7 @@ class Index:
         plane: Optional[int] = None,
     ) -> List[Frame]:
         """Return at most `limit` frames with a number above `after`, in order."""
-        where, values = _frame_filter(position, plane)
+        where, values = rows.frame_filter(position, plane)
         query = f"{rows.SELECT_FRAMES} WHERE n > ?{where} ORDER BY n LIMIT ?"
         with self.readers.borrow() as reader:
             found = reader.execute(query, (after, *values, limit)).fetchall()
@@ -247,13 +254,13 @@ class Index:
         self, position: Optional[str] = None, plane: Optional[int] = None
     ) -> Optional[Frame]:
         """Return the frame with the largest number, None when there is none."""
-        where, values = _frame_filter(position, plane)
+        where, values = rows.frame_filter(position, plane)
         query = f"{rows.SELECT_FRAMES} WHERE n > 0{where} ORDER BY n DESC LIMIT 1"
         return self._one_frame(query, values)
 
     def count_frames(self, position: str, plane: int) -> int:
         """Return the number of frames of a position and plane, counted anew."""
-        where, values = _frame_filter(position, plane)
+        where, values = rows.frame_filter(position, plane)
         query = f"SELECT count(*) FROM frames WHERE n > 0{where}"  # noqa: S608 - ours
         with self.readers.borrow() as reader:
             return int(reader.execute(query, values).fetchone()[0])
@@ -383,18 +390,3 @@ def _add_slot(writer: sqlite3.Connection, slot: Slot) -> None:
         found = row is not None
         following = row[0] + 1 if row else following
     writer.execute("UPDATE totals SET next_slot = ?", (following,))
-
-
-def _frame_filter(
-    position: Optional[str], plane: Optional[int]
-) -> Tuple[str, Tuple[Any, ...]]:
-    """Return the end of a WHERE clause and its values."""
-    where = ""
-    values: List[Any] = []
-    if position is not None:
-        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
-        values.append(position)
-    if plane is not None:
-        where += " AND plane = ?"
-        values.append(plane)
-    return where, tuple(values)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import (
     Any,
     Dict,
+    List,
     Mapping,
     Optional,
     Sequence,
@@ -58,6 +59,7 @@ __all__ = [
     "check_entries",
     "event_from_row",
     "event_row",
+    "frame_filter",
     "frame_from_row",
     "frame_row",
     "insert",
@@ -279,6 +281,21 @@ def frame_from_row(row: Row) -> Frame:
         raise ValueError(message)
     file = frame_file(told.position, told.slot, told.plane)
     return _checked(Frame(row[0], file, row[1], row[2], told))
+
+
+def frame_filter(
+    position: Optional[str], plane: Optional[int]
+) -> Tuple[str, Tuple[Any, ...]]:
+    """Return the end of a WHERE clause for frames, and its values."""
+    where = ""
+    values: List[Any] = []
+    if position is not None:
+        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
+        values.append(position)
+    if plane is not None:
+        where += " AND plane = ?"
+        values.append(plane)
+    return where, tuple(values)
 
 
 def visit_row(visit: Visit) -> Tuple[Any, ...]:
