@@ -1,6 +1,7 @@
 """Whom this computer tells: a file of its administrator, which no request touches.
 
-Looked for as the environment variable ``OPENFLEXURE_TIMELAPSE_NOTIFY`` says, then in
+Looked for as the environment variable ``OPENFLEXURE_TIMELAPSE_NOTIFY`` says (set and
+empty: nobody is told), then in
 ``$XDG_CONFIG_HOME/openflexure-timelapse/notify.json``, then in
 ``/etc/openflexure-timelapse/notify.json``. It holds secrets (a webhook's address is
 one), so nothing of its content is ever in an answer, a log or a run's files.
@@ -23,6 +24,7 @@ __all__ = ["ENVIRONMENT", "NotifyFile", "Targets", "find_notify_file"]
 
 ENVIRONMENT = "OPENFLEXURE_TIMELAPSE_NOTIFY"
 PLACE = Path("openflexure-timelapse", "notify.json")
+ETC = Path("/etc")
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 VALUE = " (it is "
 """What stands before the value in a complaint about a document."""
@@ -58,10 +60,10 @@ def find_notify_file(environ: Mapping[str, str]) -> Optional[Path]:
     One that the environment names counts whether it is there or not.
     """
     named = environ.get(ENVIRONMENT)
-    if named:
-        return Path(named)
+    if named is not None:
+        return Path(named) if named else None
     home = environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 (never raises)
-    places = (Path(home) / PLACE, Path("/etc") / PLACE)
+    places = (Path(home) / PLACE, ETC / PLACE)
     return next((place for place in places if os.path.lexists(place)), None)
 
 

@@ -251,8 +251,6 @@ def test_who_would_be_told_and_a_trial(
 ) -> None:
     """Before one leaves the sample: nobody, or by what; and whether it arrives."""
     file = tmp_path / "notify.json"
-    monkeypatch.delenv(ENVIRONMENT, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
     page = visit.open("setup")
     visit.shows("#tells", "Nobody is told if something goes wrong")
     assert page.is_hidden("#tell-test")

@@ -84,13 +84,9 @@ def test_a_file_that_is_not_there_is_told(
 
 
 def test_without_a_file_the_command_says_where_it_belongs(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And a check-up says that nobody would be told."""
-    monkeypatch.delenv(ENVIRONMENT, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert main(["notify", "--test"]) == 2
     assert "docs/unattended.md" in capsys.readouterr().err
     finding = next(item for item in examine(tmp_path) if item.topic == "Notifications")

@@ -10,7 +10,7 @@ from cases.receivers import WebReceiver
 
 from hardware_sim import VirtualClock
 from openflexure_timelapse.errors import InvalidRequestError, StorageError
-from openflexure_timelapse.hosts import channels, outbox
+from openflexure_timelapse.hosts import channels, notify_file, outbox
 from openflexure_timelapse.hosts.channels import DeliveryError, Webhook
 from openflexure_timelapse.hosts.news import News
 from openflexure_timelapse.hosts.notifier import Notifier
@@ -267,9 +267,13 @@ def test_the_file_is_found_where_it_may_be(
 ) -> None:
     """The environment's first, then the user's, then the computer's."""
     environ: Dict[str, str] = {"XDG_CONFIG_HOME": str(tmp_path)}
+    monkeypatch.setattr(notify_file, "ETC", tmp_path / "etc")
     assert find_notify_file(environ) is None
+    etc = written(tmp_path / "etc" / "openflexure-timelapse" / "notify.json", {})
+    assert find_notify_file(environ) == etc
     own = written(tmp_path / "openflexure-timelapse" / "notify.json", {})
     assert find_notify_file(environ) == own
+    assert find_notify_file({**environ, ENVIRONMENT: ""}) is None
     environ[ENVIRONMENT] = str(tmp_path / "other.json")
     assert find_notify_file(environ) == tmp_path / "other.json"
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "other.json"))
@@ -373,12 +377,8 @@ def test_what_is_not_delivered_is_a_warning_and_an_event(
     assert noted == ["notification_failed"]
 
 
-def test_without_a_file_nothing_is_begun(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_file_nothing_is_begun() -> None:
     """No thread, no warning; a test says what is missing."""
-    monkeypatch.delenv(ENVIRONMENT, raising=False)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     teller = Notifier(NotifyFile(), RealClock(), lambda *_: None)
     teller.post(news(1))
     assert (teller._thread, teller.tells(), teller.warnings()) == (None, [], [])

@@ -160,6 +160,26 @@ def test_an_error_of_our_own_costs_no_run(
     assert verify(tmp_path / run_id).ok
 
 
+def test_a_stop_between_two_engines_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine that a person asked reads no more; the next one stops."""
+    follow = recorder.Recorder._follow
+
+    def stopped(active: Any, ended: Any, status: Any) -> bool:
+        ended.engine.stop()
+        return follow(active, ended, status)
+
+    monkeypatch.setattr(recorder.Recorder, "_follow", stopped)
+    broken_at(monkeypatch, 3)
+    service = made(tmp_path, RealDisk())
+    run_id = service.start(PLAN)["run"]
+    assert service.wait(PATIENCE_S)
+    assert service.status()["end_reason"] == "stopped"
+    assert outcomes(service, run_id) == "cccsss"
+    service.close()
+
+
 def test_an_error_that_stays_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
