@@ -225,7 +225,8 @@ class Index:
         """Return the counts."""
         with self.readers.borrow() as reader:
             row = reader.execute(SELECT_TOTALS).fetchone()
-        values: Dict[str, int] = dict(zip(TOTAL_COLUMNS, row))
+        (whole,) = self._decoded(rows.whole_numbers, [row])
+        values: Dict[str, int] = dict(zip(TOTAL_COLUMNS, whole))
         counts = {outcome.value: values[outcome.value] for outcome in Outcome}
         return Totals(values["frames"], values["bytes"], values["next_slot"], counts)
 
@@ -237,7 +238,7 @@ class Index:
         plane: Optional[int] = None,
     ) -> List[Frame]:
         """Return at most `limit` frames with a number above `after`, in order."""
-        where, values = _frame_filter(position, plane)
+        where, values = rows.frame_filter(position, plane)
         query = f"{rows.SELECT_FRAMES} WHERE n > ?{where} ORDER BY n LIMIT ?"
         with self.readers.borrow() as reader:
             found = reader.execute(query, (after, *values, limit)).fetchall()
@@ -247,13 +248,13 @@ class Index:
         self, position: Optional[str] = None, plane: Optional[int] = None
     ) -> Optional[Frame]:
         """Return the frame with the largest number, None when there is none."""
-        where, values = _frame_filter(position, plane)
+        where, values = rows.frame_filter(position, plane)
         query = f"{rows.SELECT_FRAMES} WHERE n > 0{where} ORDER BY n DESC LIMIT 1"
         return self._one_frame(query, values)
 
     def count_frames(self, position: str, plane: int) -> int:
         """Return the number of frames of a position and plane, counted anew."""
-        where, values = _frame_filter(position, plane)
+        where, values = rows.frame_filter(position, plane)
         query = f"SELECT count(*) FROM frames WHERE n > 0{where}"  # noqa: S608 - ours
         with self.readers.borrow() as reader:
             return int(reader.execute(query, values).fetchone()[0])
@@ -263,7 +264,8 @@ class Index:
         if self._last_n is not None:
             return self._last_n
         with self.readers.borrow() as reader:
-            return int(reader.execute("SELECT last_n FROM totals").fetchone()[0])
+            row = reader.execute("SELECT last_n FROM totals").fetchone()
+        return int(self._decoded(rows.whole_numbers, [row])[0][0])
 
     def frame(self, n: int) -> Optional[Frame]:
         """Return the frame with number `n`, None when there is none."""
@@ -383,18 +385,3 @@ def _add_slot(writer: sqlite3.Connection, slot: Slot) -> None:
         found = row is not None
         following = row[0] + 1 if row else following
     writer.execute("UPDATE totals SET next_slot = ?", (following,))
-
-
-def _frame_filter(
-    position: Optional[str], plane: Optional[int]
-) -> Tuple[str, Tuple[Any, ...]]:
-    """Return the end of a WHERE clause and its values."""
-    where = ""
-    values: List[Any] = []
-    if position is not None:
-        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
-        values.append(position)
-    if plane is not None:
-        where += " AND plane = ?"
-        values.append(plane)
-    return where, tuple(values)

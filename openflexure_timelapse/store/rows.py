@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import (
     Any,
     Dict,
+    List,
     Mapping,
     Optional,
     Sequence,
@@ -57,6 +58,7 @@ __all__ = [
     "check_entries",
     "event_from_row",
     "event_row",
+    "frame_filter",
     "frame_from_row",
     "frame_row",
     "insert",
@@ -64,6 +66,7 @@ __all__ = [
     "slot_row",
     "visit_from_row",
     "visit_row",
+    "whole_numbers",
 ]
 
 Row = Sequence[Any]
@@ -355,3 +358,32 @@ def _checked(record: Record) -> Record:
                 message = f"the {field.name} of a {type(record).__name__} is {value!r}"
                 raise ValueError(message)
     return record
+
+
+def whole_numbers(row: Row) -> Row:
+    """Return a row of whole numbers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When it holds anything else, or there is none.
+    """
+    for value in row:
+        if type(value) is not int:
+            raise ValueError(f"a total is {value!r}")
+    return row
+
+
+def frame_filter(
+    position: Optional[str], plane: Optional[int]
+) -> Tuple[str, Tuple[Any, ...]]:
+    """Return the end of a WHERE clause and its values."""
+    where = ""
+    values: List[Any] = []
+    if position is not None:
+        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
+        values.append(position)
+    if plane is not None:
+        where += " AND plane = ?"
+        values.append(plane)
+    return where, tuple(values)
