@@ -232,7 +232,8 @@ class Index:
         """Return the counts."""
         with self.readers.borrow() as reader:
             row = reader.execute(SELECT_TOTALS).fetchone()
-        values: Dict[str, int] = dict(zip(TOTAL_COLUMNS, row))
+        (whole,) = self._decoded(rows.whole_numbers, [row])
+        values: Dict[str, int] = dict(zip(TOTAL_COLUMNS, whole))
         counts = {outcome.value: values[outcome.value] for outcome in Outcome}
         return Totals(values["frames"], values["bytes"], values["next_slot"], counts)
 
@@ -270,7 +271,8 @@ class Index:
         if self._last_n is not None:
             return self._last_n
         with self.readers.borrow() as reader:
-            return int(reader.execute("SELECT last_n FROM totals").fetchone()[0])
+            row = reader.execute("SELECT last_n FROM totals").fetchone()
+        return int(self._decoded(rows.whole_numbers, [row])[0][0])
 
     def frame(self, n: int) -> Optional[Frame]:
         """Return the frame with number `n`, None when there is none."""

@@ -67,6 +67,7 @@ __all__ = [
     "slot_row",
     "visit_from_row",
     "visit_row",
+    "whole_numbers",
 ]
 
 Row = Sequence[Any]
@@ -374,3 +375,32 @@ def _checked(record: Record) -> Record:
                 message = f"the {field.name} of a {type(record).__name__} is {value!r}"
                 raise ValueError(message)
     return record
+
+
+def whole_numbers(row: Row) -> Row:
+    """Return a row of whole numbers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When it holds anything else, or there is none.
+    """
+    for value in row:
+        if type(value) is not int:
+            raise ValueError(f"a total is {value!r}")
+    return row
+
+
+def frame_filter(
+    position: Optional[str], plane: Optional[int]
+) -> Tuple[str, Tuple[Any, ...]]:
+    """Return the end of a WHERE clause and its values."""
+    where = ""
+    values: List[Any] = []
+    if position is not None:
+        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
+        values.append(position)
+    if plane is not None:
+        where += " AND plane = ?"
+        values.append(plane)
+    return where, tuple(values)

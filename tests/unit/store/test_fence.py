@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from cases.stored import RUN_ID, draft, finished_run, new_run, tiny_jpeg
 
+from openflexure_timelapse import cli
 from openflexure_timelapse.errors import DamagedRunError, NotFoundError, StorageError
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.movie_job import movie_frames
@@ -183,6 +184,8 @@ CELLS = {
     "engine is deep": "REPLACE INTO meta VALUES ('engine', '%s')" % ("[" * 2000),  # noqa: S608 - ours
     "a slot is text": "UPDATE slots SET last = 'x' WHERE first = 1",
     "a slot is huge": "UPDATE slots SET last = 9223372036854775807 WHERE first = 2",
+    "a total is text": "UPDATE totals SET bytes = 'x', last_n = 'y'",
+    "there are no totals": "DELETE FROM totals",
     "last number is huge": "UPDATE totals SET last_n = 9223372036854775807",
 }
 
@@ -192,6 +195,7 @@ def test_an_odd_cell_is_no_crash(run: Path, cell: str) -> None:
     """Each reader says something of ours or shows the rest; repair mends it."""
     change(run, cell)
     verify(run)
+    cli.main(["show", str(run)])
     for look in ("run", "frames", "slots"):
         with contextlib.suppress(DamagedRunError):  # or no error at all
             getattr(library(run), look)(RUN_ID)
