@@ -3,13 +3,13 @@
 import abc
 import contextlib
 import threading
-import time
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional
 
 import numpy as np
 from labthings import StrictLock
 
 from hardware_sim.faults import Faults
+from hardware_sim.motors import Motors, Steps
 from hardware_sim.stage import SimStage
 from openflexure_timelapse.ports import Clock
 
@@ -19,10 +19,6 @@ NS_PER_S = 1_000_000_000
 AXES = ("x", "y", "z")
 DEFAULT_BACKLASH = (256, 256, 256)
 SETTLE_S = 0.2
-GRAIN_S = 0.02
-"""Real time between two places of a moving stage that a frame can see."""
-
-Steps = Tuple[int, int, int]
 
 
 class BaseStage(abc.ABC):
@@ -61,75 +57,28 @@ class BaseStage(abc.ABC):
 
 
 class _Board:
-    """A Sangaboard: it moves motors, and answers nothing until they stand.
+    """A Sangaboard: it moves motors, and answers nothing until they stand."""
 
-    `pace` may hold it to a number of steps in each second of the machine's own time,
-    so that rendering keeps up with a sweep however fast the clock runs.
-    """
-
-    def __init__(
-        self, sim: SimStage, clock: Clock, faults: Faults, speed: float
-    ) -> None:
-        self._sim = sim
-        self._clock = clock
-        self._faults = faults
-        self._fastest = sim.mechanics.steps_per_s * speed
+    def __init__(self, motors: Motors) -> None:
+        self.motors = motors
         self._line = threading.RLock()
-        self._origin: Steps = (0, 0, 0)
-        self._moves = 0
-        self.pace = float("inf")
 
     @property
     def position(self) -> Steps:
         """Return the steps counted since the origin; waits for a move to end."""
         with self._line:
-            place = self._sim.position()
-            x, y, z = self._origin
-            return place.x - x, place.y - y, place.z - z
+            return self.motors.place()
 
     def zero_position(self) -> None:
         """Count from here."""
         with self._line:
-            place = self._sim.position()
-            self._origin = (place.x, place.y, place.z)
+            self.motors.zero()
 
     def turn(self, way: Iterable[float]) -> None:
         """Turn the motors; what follows a decimal point is dropped."""
-        x, y, z = (int(step) for step in way)
         with self._line:
-            number = self._moves
-            self._moves += 1
-            self._suffer(number)
-            self._turn_bit_by_bit((x, y, z), number)
-
-    def _turn_bit_by_bit(self, steps: Steps, number: int) -> None:
-        """Move in small moves, since a frame may be taken on the way."""
-        whole = max(abs(step) for step in steps)
-        rate = min(self._fastest, self.pace)
-        grain = max(1, int(rate * GRAIN_S))
-        begun_s = time.monotonic()
-        done: Steps = (0, 0, 0)
-        for far in range(grain, whole + grain, grain):
-            far_enough = min(far, whole)
-            x, y, z = (int(step * far_enough / whole) for step in steps)
-            self._sim.move_by((x - done[0], y - done[1], z - done[2]), number)
-            done = (x, y, z)
-            if rate < self._fastest:  # frames take the machine's own time, not ours
-                late_s = time.monotonic() - begun_s
-                time.sleep(max(0.0, far_enough / rate - late_s))
-
-    def _suffer(self, number: int) -> None:
-        """Let the faults of a call happen as a serial line shows them."""
-        if self._faults.find("stage_busy", number) is not None:
-            raise RuntimeError("The board is busy with another move.")
-        hung = self._faults.find("stage_hung", number)
-        if hung is not None:
-            self._clock.wait_until(self._faults.ends_ns(hung), self._clock.signal())
-        timed_out = self._faults.find("stage_timed_out", number)
-        if timed_out is not None:
-            due_ns = self._clock.monotonic_ns() + int(timed_out.amount * NS_PER_S)
-            self._clock.wait_until(due_ns, self._clock.signal())
-            raise TimeoutError("The board did not answer in time.")
+            for _ in self.motors.turn([int(step) for step in way]):
+                pass  # nothing stops them
 
 
 class SangaStage(BaseStage):
@@ -157,7 +106,7 @@ class SangaStage(BaseStage):
         self, sim: SimStage, clock: Clock, faults: Faults, speed: float = 1.0
     ) -> None:
         super().__init__()
-        self._board = _Board(sim, clock, faults, speed)
+        self._board = _Board(Motors(sim, clock, faults, speed))
         self._clock = clock
         self._play: Any = np.array(DEFAULT_BACKLASH)
         self.settle_time = SETTLE_S
@@ -255,20 +204,9 @@ class SangaStage(BaseStage):
 
     @contextlib.contextmanager
     def paced(self, steps_per_s: float) -> Iterator[None]:
-        """Move no faster than this, for a sweep that must see enough frames.
-
-        Not on the real stage: there a frame takes no time to render.
-
-        Parameters
-        ----------
-        steps_per_s : float
-            Steps in a second of the machine's own time.
-        """
-        self._board.pace = steps_per_s
-        try:
+        """Move no faster than this; see `Motors.paced`."""
+        with self._board.motors.paced(steps_per_s):
             yield
-        finally:
-            self._board.pace = float("inf")
 
     def _settle(self) -> None:
         """Wait without the lock, so that another move may take over."""

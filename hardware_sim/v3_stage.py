@@ -4,26 +4,21 @@ import contextlib
 import enum
 import queue
 import threading
-import time
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import labthings_fastapi as lt
 from labthings_fastapi.exceptions import GlobalLockBusyError
 
 from hardware_sim.faults import Faults
+from hardware_sim.motors import Motors, Steps
 from hardware_sim.stage import SimStage
 from openflexure_timelapse.ports import Clock
 
 __all__ = ["BacklashCompensation", "SimulatedStage"]
 
-NS_PER_S = 1_000_000_000
 AXES = ("x", "y", "z")
 USUAL_BACKLASH = 200
-GRAIN_S = 0.02
-"""Real time between two places of a moving stage, and before a cancel is heeded."""
 END_S = 10.0
-
-Steps = Tuple[int, int, int]
 
 
 class BacklashCompensation(enum.Enum):
@@ -33,72 +28,6 @@ class BacklashCompensation(enum.Enum):
     ALL_AXES = 2
     XY_ONLY = 3
     Z_ONLY = 4
-
-
-class _Motors:
-    """What turns the screws, bit by bit, since it may be stopped on the way."""
-
-    def __init__(
-        self, sim: SimStage, clock: Clock, faults: Faults, speed: float
-    ) -> None:
-        self._sim = sim
-        self._clock = clock
-        self._faults = faults
-        self._fastest = sim.mechanics.steps_per_s * speed
-        self._origin: Steps = (0, 0, 0)
-        self._moves = 0
-        self.pace = float("inf")
-
-    def place(self) -> Steps:
-        """Return the steps counted since the origin."""
-        place = self._sim.position()
-        x, y, z = self._origin
-        return place.x - x, place.y - y, place.z - z
-
-    def zero(self) -> None:
-        """Count from here."""
-        place = self._sim.position()
-        self._origin = (place.x, place.y, place.z)
-
-    def turn(self, steps: Sequence[int]) -> Iterator[None]:
-        """Turn by steps, and yield after each bit: whoever asks no more has stopped.
-
-        Raises
-        ------
-        RuntimeError, TimeoutError
-            As the schedule of faults says.
-        """
-        number = self._moves
-        self._moves += 1
-        self._suffer(number)
-        whole = max(abs(step) for step in steps)
-        rate = min(self._fastest, self.pace)
-        grain = max(1, int(rate * GRAIN_S))
-        begun_s = time.monotonic()
-        done = [0, 0, 0]
-        for far in range(grain, whole + grain, grain):
-            part = min(far, whole) / whole
-            there = [int(step * part) for step in steps]
-            x, y, z = (new - old for new, old in zip(there, done))
-            self._sim.move_by((x, y, z), number)
-            done = there
-            if rate < self._fastest:  # frames take the machine's own time, not ours
-                early_s = min(far, whole) / rate - (time.monotonic() - begun_s)
-                time.sleep(max(0.0, early_s))
-            yield
-
-    def _suffer(self, number: int) -> None:
-        """Let the faults of a move happen as a board shows them."""
-        if self._faults.find("stage_busy", number) is not None:
-            raise RuntimeError("The board is busy with another move.")
-        hung = self._faults.find("stage_hung", number)
-        if hung is not None:
-            self._clock.wait_until(self._faults.ends_ns(hung), self._clock.signal())
-        timed_out = self._faults.find("stage_timed_out", number)
-        if timed_out is not None:
-            due_ns = self._clock.monotonic_ns() + int(timed_out.amount * NS_PER_S)
-            self._clock.wait_until(due_ns, self._clock.signal())
-            raise TimeoutError("The board did not answer in time.")
 
 
 class SimulatedStage(lt.Thing):
@@ -131,7 +60,7 @@ class SimulatedStage(lt.Thing):
         speed: float = 1.0,
     ) -> None:
         super().__init__(thing_server_interface)
-        self._motors = _Motors(sim, clock, faults, speed)
+        self._motors = Motors(sim, clock, faults, speed)
         self._line = threading.RLock()
         self._known: Steps = (0, 0, 0)
         # How far each axis went upwards since it last turned: the play is taken up
@@ -286,20 +215,9 @@ class SimulatedStage(lt.Thing):
 
     @contextlib.contextmanager
     def paced(self, steps_per_s: float) -> Iterator[None]:
-        """Move no faster than this, for a sweep that must see enough frames.
-
-        Not on the real stage: there a frame takes no time to render.
-
-        Parameters
-        ----------
-        steps_per_s : float
-            Steps in a second of the machine's own time.
-        """
-        self._motors.pace = steps_per_s
-        try:
+        """Move no faster than this; see `Motors.paced`."""
+        with self._motors.paced(steps_per_s):
             yield
-        finally:
-            self._motors.pace = float("inf")
 
     # ----------------------------------------------------------------------------- jog
 

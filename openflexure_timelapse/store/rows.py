@@ -389,18 +389,3 @@ def whole_numbers(row: Row) -> Row:
         if type(value) is not int:
             raise ValueError(f"a total is {value!r}")
     return row
-
-
-def frame_filter(
-    position: Optional[str], plane: Optional[int]
-) -> Tuple[str, Tuple[Any, ...]]:
-    """Return the end of a WHERE clause and its values."""
-    where = ""
-    values: List[Any] = []
-    if position is not None:
-        where += " AND position = (SELECT id FROM positions WHERE name = ?)"
-        values.append(position)
-    if plane is not None:
-        where += " AND plane = ?"
-        values.append(plane)
-    return where, tuple(values)

@@ -13,11 +13,11 @@ def test_each_attack_writes_its_own_section(tmp_path: Path, name: str) -> None:
     """A campaign replaces what stood between its marks, and nothing else."""
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text("utf-8"), "utf-8")
-    write_section(page, name, "first")
+    write_section(page, name, "older figures: 17")
     write_section(page, name, r"second \1")
     text = page.read_text("utf-8")
     assert f"<!-- {name} -->\nsecond \\1\n<!-- end of {name} -->" in text
-    assert "first" not in text
+    assert "older figures: 17" not in text
     assert text.count("<!--") == 2 * len(NAMES)
 
 

@@ -15,6 +15,7 @@ from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
 
 NS_PER_S = 1_000_000_000
+HOUR_NS = 3600 * NS_PER_S
 START_WALL_NS = 1_795_420_800 * NS_PER_S
 INTERVAL_S = 30
 PLAN: Dict[str, Any] = {
@@ -165,3 +166,8 @@ def left_after(tmp_path: Path, seconds: float, **plan: object) -> Rig:
     rig.at(seconds, rig.engine.leave)
     assert rig.run().phase is not Phase.ENDED
     return rig
+
+
+def whole_seconds(rig: Rig) -> List[int]:
+    """Return the second in which each exposure began."""
+    return [int(at_s) for _, at_s in rig.captured_at_s()]

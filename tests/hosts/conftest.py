@@ -6,6 +6,7 @@ from typing import Iterator, Optional
 
 import pytest
 from old_libraries import let_warn
+from somebody import Somebody
 
 NEEDS = {
     "v2": ("labthings", "server-v2"),
@@ -40,3 +41,19 @@ def pytest_pycollect_makemodule(
     skipped: _Skipped = _Skipped.from_parent(parent, path=module_path)
     skipped.extra = extra
     return skipped
+
+
+@pytest.fixture(name="somebody")
+def _somebody() -> Iterator[Somebody]:
+    """Return another thread."""
+    somebody = Somebody()
+    yield somebody
+    somebody.ends()
+
+
+@pytest.fixture(name="another")
+def _another() -> Iterator[Somebody]:
+    """Return a third thread."""
+    another = Somebody()
+    yield another
+    another.ends()

@@ -1,12 +1,24 @@
 """A server in a process of its own, and what must hold of a run that it left."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Set, Tuple, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Sequence,
+    Set,
+    Tuple,
+    TypeVar,
+)
 
 from script import PATIENCE_S, POLL_S, Visitor
 
@@ -16,17 +28,10 @@ from openflexure_timelapse.store.verify import verify
 __all__ = [
     "ENDLESS",
     "PLAN",
-    "SCENE",
-    "SLOTS",
-    "SPEED",
+    "Host",
     "Process",
-    "Seen",
-    "check_that_it_goes_on",
-    "check_that_it_is_whole",
     "listed",
     "seen_frames",
-    "simulate",
-    "wait_for_nothing_to_do",
 ]
 
 SCENE, SPEED = "beads", "20"
@@ -45,21 +50,6 @@ ENDLESS: Dict[str, Any] = {**PLAN, "frames": None}
 
 Found = TypeVar("Found")
 Seen = Set[Tuple[int, str]]
-
-
-def simulate(api: str, folder: Path) -> List[str]:
-    """Return our command that serves a simulated microscope.
-
-    Parameters
-    ----------
-    api : str
-        ``v2`` or ``v3``.
-    folder : Path
-        For settings and pictures.
-    """
-    command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
-    command += ["--api", api, "--port", "0", "--scene", SCENE, "--speed", SPEED]
-    return [*command, "--folder", str(folder)]
 
 
 class Process:
@@ -192,3 +182,112 @@ def check_that_it_is_whole(
     movie = process.visitor.ask("GET", f"runs/{run}/files/movies/here.mp4")
     assert movie.body[4:8] == b"ftyp"
     return found
+
+
+class Host(NamedTuple):
+    """One of the two servers, and where things are in it.
+
+    Attributes
+    ----------
+    api : str
+        ``v2`` or ``v3``.
+    name : str
+        Of the folder that the runs are in.
+    ours : str
+        The path of the verbs.
+    mode : str
+        Of the camera, for plans.
+    """
+
+    api: str
+    name: str
+    ours: str
+    mode: str
+
+    @property
+    def plan(self) -> Dict[str, Any]:
+        """A short run with a movie."""
+        return {**PLAN, "camera_mode": self.mode}
+
+    @property
+    def endless(self) -> Dict[str, Any]:
+        """A run that is still under way when it is cut."""
+        return {**ENDLESS, "camera_mode": self.mode}
+
+    def command(self, folder: Path, kind: str) -> List[str]:
+        """Return what starts the server.
+
+        Parameters
+        ----------
+        folder : Path
+            Its settings and pictures.
+        kind : str
+            ``simulate``, the command of ours, or ``like_real``.
+        """
+        if kind == "like_real":
+            script = Path(__file__).with_name(f"{self.api}_like_real.py")
+            return [sys.executable, str(script), str(folder), SCENE, SPEED]
+        command = [sys.executable, "-m", "openflexure_timelapse", "simulate", "--json"]
+        command += ["--api", self.api, "--port", "0", "--scene", SCENE]
+        return [*command, "--speed", SPEED, "--folder", str(folder)]
+
+    @contextlib.contextmanager
+    def serving(self, folder: Path, kind: str = "simulate") -> Iterator[Process]:
+        """Have a server that has ended at the end of the block; see `command`."""
+        data = folder / "openflexure" / "data" / self.name
+        process = Process(folder, self.command(folder, kind), data, self.ours)
+        try:
+            yield process
+        finally:
+            process.close()
+
+    def check_that_it_ends(
+        self, folder: Path, run: str, before: Seen, kind: str = "simulate"
+    ) -> Dict[int, str]:
+        """Start a server; it ends the run without a request. Return the outcomes."""
+        with self.serving(folder, kind) as process:
+            wait_for_nothing_to_do(process)
+            return check_that_it_is_whole(process, run, before)
+
+    def check_that_it_can_go_on(
+        self, folder: Path, run: str, before: Seen, kind: str = "simulate"
+    ) -> Dict[int, str]:
+        """Start a server; the endless run goes on without a request. As above."""
+        with self.serving(folder, kind) as process:
+            return check_that_it_goes_on(process, run, before)
+
+    # --------------------------------------------------------------- kills of any host
+
+    def check_a_kill_after(self, folder: Path, frames: int) -> None:
+        """Kill -9 when so many frames have been seen: each of them is found again."""
+        with self.serving(folder) as process:
+            run = process.visitor.post("start", self.endless)["run"]
+            before = seen_frames(process, run, frames)
+            assert process.end(signal.SIGKILL) == -signal.SIGKILL
+        self.check_that_it_can_go_on(folder, run, before)
+
+    def check_kills_one_after_the_other(self, folder: Path) -> None:
+        """Kill also the process that goes on, before and after a frame."""
+        with self.serving(folder) as process:
+            run = process.visitor.post("start", self.endless)["run"]
+            before = seen_frames(process, run, 2)
+            process.end(signal.SIGKILL)
+        with self.serving(folder) as process:
+            process.end(signal.SIGKILL)  # as soon as it listens
+        with self.serving(folder) as process:
+            before |= seen_frames(process, run, len(before) + 1)
+            process.end(signal.SIGKILL)
+        self.check_that_it_can_go_on(folder, run, before)
+
+    def check_a_kill_during_the_movie(self, folder: Path, done: int) -> None:
+        """Kill when so many frames of the movie are done: it is made again."""
+        with self.serving(folder) as process:
+            run = process.visitor.post("start", self.plan)["run"]
+            process.visitor.until(
+                "jobs", lambda told: told["jobs"] and told["jobs"][0]["done"] >= done
+            )
+            before = listed(process, run)
+            process.end(signal.SIGKILL)
+        assert len(before) == SLOTS
+        found = self.check_that_it_ends(folder, run, before)
+        assert set(found.values()) <= {"captured", "late"}

@@ -1,11 +1,11 @@
 """Another thread, for tests of who holds a server's locks."""
 
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, Iterable, List, Optional
 
-from openflexure_timelapse.hosts.visit_locks import VisitLocks
+from openflexure_timelapse.hosts.visit_locks import VisitLocks, try_lock
 
-__all__ = ["HANG_S", "HungCall", "Outcome", "Somebody"]
+__all__ = ["HANG_S", "HungCall", "Outcome", "Somebody", "are_free", "is_free"]
 
 HANG_S = 60.0
 
@@ -93,3 +93,24 @@ class HungCall:
         """Let the call return, and wait until it has."""
         self._go.set()
         self._outcome.result()
+
+
+def is_free(lock: Any, somebody: Somebody) -> bool:
+    """Tell whether another thread can take a lock."""
+
+    def try_it() -> bool:
+        if not try_lock(lock):
+            return False
+        lock.release()
+        return True
+
+    return bool(somebody.does(try_it))
+
+
+def are_free(locks: Iterable[Any]) -> bool:
+    """Tell whether a thread that has nothing to do with them can take all locks."""
+    somebody = Somebody()
+    try:
+        return all(is_free(lock, somebody) for lock in locks)
+    finally:
+        somebody.ends()

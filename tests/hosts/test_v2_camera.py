@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence
 import pytest
 from labthings import StrictLock
 from PIL import Image as PilImage
+from v2_sim import FAST, SMALL, over_beads
 
 from hardware_sim import VirtualClock, v2_missing
 from hardware_sim.v2_frames import FrameStream
@@ -25,18 +26,10 @@ from openflexure_timelapse.hosts.v2_exposure import Exposure
 from openflexure_timelapse.hosts.v2_microscope import V2Microscope
 
 START_NS = 1_800_000_000_000_000_000
-FAST = 2_000.0
-SMALL = [832, 624]
 END = b"\xff\xd9"
 
 
-@pytest.fixture(name="server")
-def _server(tmp_path: Path) -> Iterator[SimulatedServer]:
-    """Start a server whose stills are small, over beads."""
-    server = create(tmp_path, "beads", 1, FAST)
-    server.microscope.camera.image_resolution = SMALL
-    yield server
-    server.close()
+_server = pytest.fixture(name="server")(over_beads)
 
 
 @pytest.fixture(name="mock")

@@ -2,73 +2,17 @@
 
 import contextlib
 import signal
-import sys
 import urllib.request
 from pathlib import Path
-from typing import Any, Dict, Iterator
 
 import pytest
-import server_process
-from server_process import (
-    SCENE,
-    SLOTS,
-    SPEED,
-    Process,
-    Seen,
-    check_that_it_goes_on,
-    check_that_it_is_whole,
-    listed,
-    seen_frames,
-    simulate,
-    wait_for_nothing_to_do,
-)
+from server_process import Host, listed, seen_frames
 from v2_rig import API, OURS
 
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.store.verify import verify
 
-LIKE_REAL = str(Path(__file__).with_name("v2_like_real.py"))
-PLAN: Dict[str, Any] = {**server_process.PLAN, "camera_mode": "video"}
-ENDLESS = {**server_process.ENDLESS, "camera_mode": "video"}
-
-
-@contextlib.contextmanager
-def serving(folder: Path, kind: str = "simulate") -> Iterator[Process]:
-    """Have a server that has ended at the end of the block.
-
-    Parameters
-    ----------
-    folder : Path
-        Its settings and pictures.
-    kind : str
-        ``simulate``, the command of ours, or ``like_real``.
-    """
-    command = simulate("v2", folder)
-    if kind == "like_real":
-        command = [sys.executable, LIKE_REAL, str(folder), SCENE, SPEED]
-    data = folder / "openflexure" / "data" / "timelapse"
-    process = Process(folder, command, data, OURS)
-    try:
-        yield process
-    finally:
-        process.close()
-
-
-def check_that_it_ends(
-    folder: Path, run: str, before: Seen, kind: str = "simulate"
-) -> Dict[int, str]:
-    """Start a server; it ends the run without a request. Return the outcomes."""
-    with serving(folder, kind) as process:
-        wait_for_nothing_to_do(process)
-        return check_that_it_is_whole(process, run, before)
-
-
-def check_that_it_can_go_on(
-    folder: Path, run: str, before: Seen, kind: str = "simulate"
-) -> Dict[int, str]:
-    """Start a server; the endless run goes on without a request. As above."""
-    with serving(folder, kind) as process:
-        return check_that_it_goes_on(process, run, before)
+HOST = Host("v2", "timelapse", OURS, "video")
 
 
 # ------------------------------------------------------------------------------ kills
@@ -77,25 +21,12 @@ def check_that_it_can_go_on(
 @pytest.mark.parametrize("frames", [1, 3, 6])
 def test_a_killed_servers_run_goes_on(tmp_path: Path, frames: int) -> None:
     """Kill -9 when so many frames have been seen: each of them is found again."""
-    with serving(tmp_path) as process:
-        run = process.visitor.post("start", ENDLESS)["run"]
-        before = seen_frames(process, run, frames)
-        assert process.end(signal.SIGKILL) == -signal.SIGKILL
-    check_that_it_can_go_on(tmp_path, run, before)
+    HOST.check_a_kill_after(tmp_path, frames)
 
 
 def test_a_server_killed_again_and_again(tmp_path: Path) -> None:
     """Also the process that goes on may be killed, before and after a frame."""
-    with serving(tmp_path) as process:
-        run = process.visitor.post("start", ENDLESS)["run"]
-        before = seen_frames(process, run, 2)
-        process.end(signal.SIGKILL)
-    with serving(tmp_path) as process:
-        process.end(signal.SIGKILL)  # as soon as it listens
-    with serving(tmp_path) as process:
-        before |= seen_frames(process, run, len(before) + 1)
-        process.end(signal.SIGKILL)
-    check_that_it_can_go_on(tmp_path, run, before)
+    HOST.check_kills_one_after_the_other(tmp_path)
 
 
 @pytest.mark.parametrize("done", [0, 1])
@@ -103,25 +34,16 @@ def test_a_server_killed_during_the_movie_makes_it_again(
     tmp_path: Path, done: int
 ) -> None:
     """The run has ended; what is left to do is the movie, begun or not."""
-    with serving(tmp_path) as process:
-        run = process.visitor.post("start", PLAN)["run"]
-        process.visitor.until(
-            "jobs", lambda told: told["jobs"] and told["jobs"][0]["done"] >= done
-        )
-        before = listed(process, run)
-        process.end(signal.SIGKILL)
-    assert len(before) == SLOTS
-    found = check_that_it_ends(tmp_path, run, before)
-    assert set(found.values()) <= {"captured", "late"}
+    HOST.check_a_kill_during_the_movie(tmp_path, done)
 
 
 def test_sigterm_kills_a_real_server_and_loses_nothing(tmp_path: Path) -> None:
     """As ``systemctl restart`` does: no handler of the server's runs."""
-    with serving(tmp_path, "like_real") as process:
-        run = process.visitor.post("start", ENDLESS)["run"]
+    with HOST.serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", HOST.endless)["run"]
         before = seen_frames(process, run, 2)
         assert process.end(signal.SIGTERM) == -signal.SIGTERM
-    check_that_it_can_go_on(tmp_path, run, before, "like_real")
+    HOST.check_that_it_can_go_on(tmp_path, run, before, "like_real")
 
 
 # -------------------------------------------------------------------------- clean ends
@@ -130,46 +52,46 @@ def test_sigterm_kills_a_real_server_and_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["simulate", "like_real"])
 def test_ctrl_c_leaves_the_run_in_good_order(tmp_path: Path, kind: str) -> None:
     """The visit under way ends before the server closes its hardware."""
-    with serving(tmp_path, kind) as process:
-        run = process.visitor.post("start", ENDLESS)["run"]
+    with HOST.serving(tmp_path, kind) as process:
+        run = process.visitor.post("start", HOST.endless)["run"]
         before = seen_frames(process, run, 2)
         assert process.end(signal.SIGINT) == 0
         assert runs_to_do(process.data) == [run]
         assert "Traceback" not in process.log()
-    found = check_that_it_can_go_on(tmp_path, run, before, kind)
+    found = HOST.check_that_it_can_go_on(tmp_path, run, before, kind)
     assert "failed" not in found.values()
 
 
 def test_ctrl_c_while_somebody_looks_at_the_live_view(tmp_path: Path) -> None:
     """A stream without end is cut, and nothing waits for it."""
-    with serving(tmp_path, "like_real") as process:
-        run = process.visitor.post("start", ENDLESS)["run"]
+    with HOST.serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", HOST.endless)["run"]
         stream = f"{process.url}{API}/streams/mjpeg"
         with urllib.request.urlopen(stream) as view:  # noqa: S310 - http only
             assert view.read(7) == b"--frame"
             before = seen_frames(process, run, 1)
             assert process.end(signal.SIGINT) == 0
-    found = check_that_it_can_go_on(tmp_path, run, before, "like_real")
+    found = HOST.check_that_it_can_go_on(tmp_path, run, before, "like_real")
     assert "failed" not in found.values()
 
 
 def test_ctrl_c_during_the_movie_leaves_it_to_the_next_server(tmp_path: Path) -> None:
     """The movie is given up, not the wish for it."""
-    with serving(tmp_path, "like_real") as process:
-        run = process.visitor.post("start", PLAN)["run"]
+    with HOST.serving(tmp_path, "like_real") as process:
+        run = process.visitor.post("start", HOST.plan)["run"]
         process.visitor.until("jobs", lambda told: told["jobs"])
         before = listed(process, run)
         assert process.end(signal.SIGINT) == 0
-    check_that_it_ends(tmp_path, run, before, "like_real")
+    HOST.check_that_it_ends(tmp_path, run, before, "like_real")
 
 
 def test_sigterm_of_the_simulated_server_is_a_clean_end(tmp_path: Path) -> None:
     """It is our own program, and takes the signal as Ctrl-C."""
-    with serving(tmp_path) as process:
-        run = process.visitor.post("start", ENDLESS)["run"]
+    with HOST.serving(tmp_path) as process:
+        run = process.visitor.post("start", HOST.endless)["run"]
         before = seen_frames(process, run, 1)
         assert process.end(signal.SIGTERM) == 0
-    found = check_that_it_can_go_on(tmp_path, run, before)
+    found = HOST.check_that_it_can_go_on(tmp_path, run, before)
     assert "failed" not in found.values()
 
 
@@ -181,12 +103,12 @@ def test_a_second_server_leaves_the_run_alone_and_says_so(
     tmp_path: Path, kind: str
 ) -> None:
     """It starts and answers; when the first has gone, it can be told to go on."""
-    endless = {**ENDLESS, "movie": None}
+    endless = {**HOST.endless, "movie": None}
     with contextlib.ExitStack() as servers:
-        first = servers.enter_context(serving(tmp_path))
+        first = servers.enter_context(HOST.serving(tmp_path))
         run = first.visitor.post("start", endless)["run"]
         before = seen_frames(first, run, 1)
-        second = servers.enter_context(serving(tmp_path, kind))
+        second = servers.enter_context(HOST.serving(tmp_path, kind))
         told = second.visitor.until("status", lambda told: told["warnings"])
         assert (told["phase"], told["run_id"]) == ("idle", None)
         assert any("Another program records" in each for each in told["warnings"])

@@ -3,29 +3,26 @@
 import json
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
-from v2_rig import JSON, OURS, PLAN, Rig, captured, first_frames, started
+from steady_run import PLAN, captured, first_frames
+from v2_rig import JSON, OURS, Rig, rigged, started
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.hosts.v2 import NAME, TimelapseExtension
 from openflexure_timelapse.store.verify import verify
 
-
-@pytest.fixture(name="rig")
-def _rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = started(tmp_path)
-    yield rig
-    rig.close()
-
-
-# --------------------------------------------------------- §2: loading, not raising
+_rig = pytest.fixture(name="rig")(rigged)
 
 
 LOADER = "from openflexure_timelapse.hosts.v2 import TimelapseExtension\n"
+
+
 LOADER += "LABTHINGS_EXTENSIONS = (TimelapseExtension,)\n"
+
+
 NEIGHBOUR = """
 from labthings.extensions import BaseExtension
 from labthings.views import View
@@ -115,9 +112,6 @@ def test_a_broken_microscope_stops_no_server() -> None:
     assert again.meta["gui"]["forms"]
 
 
-# ------------------------------------------------------------------- §3, §4: the views
-
-
 def test_each_address_has_one_link_of_its_own_name(rig: Rig) -> None:
     """A Python client takes the link by its name, and cannot use a list of them."""
     listed = rig.api.ask("GET", "extensions", None, JSON).json
@@ -161,9 +155,6 @@ def test_a_body_is_read_whatever_its_type_says(rig: Rig) -> None:
             body = json.dumps({**PLAN, "frames": 0})
             bad = client.post(f"{OURS}/start", data=body, headers=sent)
         assert bad.json["fields"][0]["field"] == "frames"
-
-
-# ------------------------------------------------------------------- §5: the action
 
 
 def action_of(rig: Rig, plan: Dict[str, Any]) -> Dict[str, Any]:
@@ -233,9 +224,6 @@ def test_a_run_outlives_the_history_of_actions(rig: Rig) -> None:
     assert rig.visitor.wait_for("ended")["end_reason"] == "stopped"
 
 
-# ------------------------------------------------ §6, §9: others use the microscope
-
-
 def test_others_move_and_capture_during_a_run(rig: Rig) -> None:
     """Their actions work, each slot ends, and the frames stay whole."""
     run = rig.visitor.post("start", {**PLAN, "frames": 8})["run"]
@@ -294,71 +282,6 @@ def test_nothing_of_ours_is_in_the_settings(rig: Rig) -> None:
     rig.visitor.post("start", {**PLAN, "frames": 1})
     rig.visitor.wait_for("ended")
     assert rig.server.microscope.extension_settings == {}
-
-
-# --------------------------------------------------------------------- §13: the web app
-
-
-def gui_of(rig: Rig) -> Dict[str, Any]:
-    """Return what the web app is told."""
-    listed = rig.api.ask("GET", "extensions", None, JSON).json
-    (ours,) = [each for each in listed if each["title"] == NAME]
-    gui: Dict[str, Any] = ours["meta"]["gui"]
-    return gui
-
-
-def test_the_tab_has_a_page_and_two_forms(rig: Rig) -> None:
-    """With a route each, without which the server's list of extensions fails."""
-    gui = gui_of(rig)
-    assert (gui["title"], gui["icon"], gui["id"]) == ("Time-lapse", "timelapse", NAME)
-    assert gui["frame"]["href"] == f"{OURS}/page/"
-    page = rig.visitor.ask("GET", "page/")
-    assert page.code == 200
-    assert b"Start time-lapse" in page.body
-    for form in gui["forms"]:
-        assert rig.api.ask("POST", "extensions" + form["route"], {}).code in (409, 422)
-    assert [form["submitLabel"] for form in gui["forms"]] == [
-        "Start time-lapse",
-        "Stop time-lapse",
-    ]
-
-
-def test_the_forms_start_and_stop_a_run(rig: Rig) -> None:
-    """As the web app posts them, and the next visit shows what was chosen."""
-    start, stop = gui_of(rig)["forms"]
-    posted = {field["name"]: field.get("default") for field in start["schema"]}
-    posted.update({"interval_s": "7.5", "frames": None, "undefined": None})
-    told = rig.api.ask("POST", "extensions" + start["route"], posted)
-    assert told.code == 200, told
-    first_frames(rig)
-    stopped = rig.api.ask("POST", "extensions" + stop["route"], {"undefined": None})
-    assert stopped.code == 200
-    assert rig.visitor.wait_for("ended")["slots"] is None
-    shown = {field["name"]: field for field in gui_of(rig)["forms"][0]["schema"]}
-    assert shown["interval_s"]["default"] == 7.5
-    assert "default" not in shown["frames"]
-
-
-def test_the_tab_never_raises(rig: Rig) -> None:
-    """One extension's error there takes every extension's tab away."""
-    folder = rig.extension.verbs.service.library.data_folder
-    (folder / "preferences.json").write_bytes(b"\xff{")
-    assert gui_of(rig)["forms"][0]["schema"][1]["default"] == 30
-    answer = rig.visitor.ask("GET", "preferences")
-    assert "Delete it" in answer.json["message"]
-
-
-def test_broken_preferences_are_told_and_stop_no_run(rig: Rig) -> None:
-    """The status says what is wrong; a run needs none of them."""
-    folder = rig.extension.verbs.service.library.data_folder
-    (folder / "preferences.json").write_text('{"um_per_pixel": "wide"}')
-    assert any("Delete it" in told for told in rig.visitor.get("status")["warnings"])
-    told = rig.visitor.post("start", {**PLAN, "frames": 1})
-    assert "not remembered" in told["warnings"][0]
-    assert captured(rig.visitor.wait_for("ended")) == 1
-
-
-# --------------------------------------------------------------- restarts and stand-ins
 
 
 def test_a_run_goes_on_after_a_restart(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 import threading
 from types import SimpleNamespace
-from typing import Any, Iterator, List, Tuple
+from typing import Any, List, Tuple
 
 import pytest
 from labthings import CompositeLock, StrictLock
-from somebody import HANG_S, HungCall, Somebody
+from somebody import HANG_S, HungCall, Somebody, is_free
 
 from hardware_sim import VirtualClock
 from openflexure_timelapse.errors import (
@@ -33,22 +33,6 @@ def make_microscope() -> Any:
     )
 
 
-@pytest.fixture(name="somebody")
-def _somebody() -> Iterator[Somebody]:
-    """Return another thread."""
-    somebody = Somebody()
-    yield somebody
-    somebody.ends()
-
-
-@pytest.fixture(name="another")
-def _another() -> Iterator[Somebody]:
-    """Return a third thread."""
-    another = Somebody()
-    yield another
-    another.ends()
-
-
 def visit_locks(microscope: Any) -> Tuple[VisitLocks, VirtualClock]:
     """Return the locks of a visit and their clock, which jumps."""
     clock = VirtualClock(START_NS)
@@ -59,18 +43,6 @@ def parts_of(microscope: Any) -> List[Tuple[str, Any]]:
     """Return the locks as the adapter finds them."""
     parts = ("camera", "stage")
     return [(name, getattr(getattr(microscope, name), "lock", None)) for name in parts]
-
-
-def is_free(lock: StrictLock, somebody: Somebody) -> bool:
-    """Tell whether another thread can take a lock."""
-
-    def try_it() -> bool:
-        if not lock.acquire(blocking=False, timeout=None, _strict=False):
-            return False
-        lock.release()
-        return True
-
-    return bool(somebody.does(try_it))
 
 
 def both_free(microscope: Any, somebody: Somebody) -> bool:

@@ -7,30 +7,16 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import piexif
 import pytest
+from engine_run import PLAN, EngineRun
+from somebody import are_free
 
 from hardware_sim import Fault, v2_missing
 from hardware_sim.v2_autofocus import AutofocusExtension
 from hardware_sim.v2_server import SimulatedServer, create
-from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.hosts.v2_microscope import HOST, V2Microscope
-from openflexure_timelapse.plan import parse_plan
-from openflexure_timelapse.store.disk import RealDisk
-from openflexure_timelapse.store.recover import recover
-from openflexure_timelapse.store.run_store import RunStore
 
 FAST = 2_000.0
 SMALL = [832, 624]
-# The grid is shifted rather than a slot skipped: how quickly a picture is rendered then
-# decides only whether it counts as captured or as late.
-PLAN: Dict[str, Any] = {
-    "name": "v2",
-    "interval_s": 60,
-    "frames": 3,
-    "late": "shift",
-    "settle_s": 0.1,
-    "keep_free_mb": 0,
-    "movie": None,
-}
 
 Starter = Callable[..., SimulatedServer]
 
@@ -50,42 +36,15 @@ def _start(tmp_path: Path) -> Iterator[Starter]:
         server.close()
 
 
-class Run:
-    """A run on a server, from its start to its end."""
+class Run(EngineRun):
+    """A run on a server."""
 
     def __init__(self, folder: Path, server: SimulatedServer, **plan: Any) -> None:
         theirs = server.microscope
         self.microscope = V2Microscope(
             theirs, theirs.clock, find_autofocus=AutofocusExtension
         )
-        parsed = parse_plan({**PLAN, **plan})
-        camera = self.microscope.camera.describe()
-        header = {
-            "created": "2026-11-23T09:00:00+01:00",
-            "microscope": self.microscope.describe(),
-            "camera": {
-                "model": camera.model,
-                "simulated": camera.simulated,
-                "um_per_pixel": camera.um_per_pixel,
-            },
-            "plan": parsed.to_json(),
-        }
-        disk = RealDisk()
-        self.folder = folder / "run"
-        RunStore.create(folder, "run", header, disk).close()
-        store = RunStore.open(self.folder, disk)
-        recover(store)
-        Engine(parsed, store, self.microscope, theirs.clock, disk).run()
-        store.close()
-
-    def visits(self) -> List[Any]:
-        """Return what became of each visit."""
-        with RunStore.open_read(self.folder) as store:
-            return list(store.visits(0, 100))
-
-    def frames(self) -> List[Path]:
-        """Return the files of the frames, in order."""
-        return sorted((self.folder / "frames").rglob("*.jpeg"))
+        super().__init__(folder, self.microscope, theirs.clock, {**PLAN, **plan})
 
 
 def has_all(run: Run) -> bool:
@@ -104,18 +63,7 @@ def comment(path: Path) -> Dict[str, Any]:
 
 def is_free(server: SimulatedServer) -> bool:
     """Tell whether another thread can take camera and stage at once."""
-    told: List[bool] = []
-
-    def try_it() -> None:
-        for lock in server.microscope.lock.locks:
-            told.append(lock.acquire(blocking=False, timeout=None, _strict=False))
-            if told[-1]:
-                lock.release()
-
-    thread = threading.Thread(target=try_it)
-    thread.start()
-    thread.join()
-    return all(told)
+    return are_free(server.microscope.lock.locks)
 
 
 def test_three_slots_with_autofocus_are_captured(

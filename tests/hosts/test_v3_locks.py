@@ -2,12 +2,12 @@
 
 import threading
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import pytest
 from labthings_fastapi.exceptions import GlobalLockBusyError, InvocationCancelledError
 from labthings_fastapi.global_lock import GlobalLock
-from somebody import HANG_S, HungCall, Somebody
+from somebody import HANG_S, HungCall, Somebody, is_free
 from v3_things import FileCamera, NotedStage, ours
 
 from hardware_sim import VirtualClock
@@ -22,34 +22,6 @@ from openflexure_timelapse.ports import Signal, StagePosition
 
 START_NS = 1_800_000_000_000_000_000
 MINUTE_NS = 60_000_000_000
-
-
-@pytest.fixture(name="somebody")
-def _somebody() -> Iterator[Somebody]:
-    """Return another thread."""
-    somebody = Somebody()
-    yield somebody
-    somebody.ends()
-
-
-@pytest.fixture(name="another")
-def _another() -> Iterator[Somebody]:
-    """Return a third thread."""
-    another = Somebody()
-    yield another
-    another.ends()
-
-
-def is_free(lock: Any, somebody: Somebody) -> bool:
-    """Tell whether another thread can take the lock."""
-
-    def try_it() -> bool:
-        if not try_lock(lock):
-            return False
-        lock.release()
-        return True
-
-    return bool(somebody.does(try_it))
 
 
 @pytest.mark.parametrize("kind", [GlobalLock, threading.RLock])

@@ -2,37 +2,22 @@
 
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Iterator
 
 import pytest
-from somebody import HANG_S, Somebody
+from engine_run import PLAN, EngineRun
+from somebody import HANG_S, Somebody, are_free
 from v3_sim import lock_of, over, running
 from v3_things import comment_of
 
 from hardware_sim import Fault
 from hardware_sim.v3_server import SimulatedServer
 from openflexure_timelapse import quality
-from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.focus import decide_focus
 from openflexure_timelapse.hosts.v3_microscope import HOST
-from openflexure_timelapse.hosts.visit_locks import try_lock
-from openflexure_timelapse.plan import Accept, parse_plan
+from openflexure_timelapse.plan import Accept
 from openflexure_timelapse.ports import StagePosition
-from openflexure_timelapse.store.disk import RealDisk
-from openflexure_timelapse.store.recover import recover
-from openflexure_timelapse.store.run_store import RunStore
 
-# The grid is shifted rather than a slot skipped: how quickly a picture is rendered then
-# decides only whether it counts as captured or as late.
-PLAN: Dict[str, Any] = {
-    "name": "v3",
-    "interval_s": 60,
-    "frames": 3,
-    "late": "shift",
-    "settle_s": 0.1,
-    "keep_free_mb": 0,
-    "movie": None,
-}
 DARK_GREY = 20
 
 
@@ -42,55 +27,18 @@ def _server(tmp_path: Path) -> Iterator[SimulatedServer]:
     yield from running(tmp_path / "server")
 
 
-class Run:
-    """A run on a server, from its start to its end."""
+class Run(EngineRun):
+    """A run on a server."""
 
     def __init__(self, folder: Path, server: SimulatedServer, **plan: Any) -> None:
         data = server.things["camera"]
         self.microscope = over(server, make_path=data.create_data_path)
-        parsed = parse_plan({**PLAN, **plan})
-        camera = self.microscope.camera.describe()
-        header = {
-            "created": "2026-11-23T09:00:00+01:00",
-            "microscope": self.microscope.describe(),
-            "camera": {
-                "model": camera.model,
-                "simulated": camera.simulated,
-                "um_per_pixel": camera.um_per_pixel,
-            },
-            "plan": parsed.to_json(),
-        }
-        disk = RealDisk()
-        self.folder = folder / "run"
-        RunStore.create(folder, "run", header, disk).close()
-        store = RunStore.open(self.folder, disk)
-        recover(store)
-        Engine(parsed, store, self.microscope, server.clock, disk).run()
-        store.close()
-
-    def visits(self) -> List[Any]:
-        """Return what became of each visit."""
-        with RunStore.open_read(self.folder) as store:
-            return list(store.visits(0, 100))
-
-    def frames(self) -> List[Path]:
-        """Return the files of the frames, in order."""
-        return sorted((self.folder / "frames").rglob("*.jpeg"))
+        super().__init__(folder, self.microscope, server.clock, {**PLAN, **plan})
 
 
 def is_free(server: SimulatedServer) -> bool:
     """Tell whether another thread can take the server's lock."""
-    told: List[bool] = []
-
-    def try_it() -> None:
-        told.append(try_lock(lock_of(server)))
-        if told[-1]:
-            lock_of(server).release()
-
-    thread = threading.Thread(target=try_it)
-    thread.start()
-    thread.join()
-    return told[0]
+    return are_free([lock_of(server)])
 
 
 def test_three_slots_with_autofocus_and_light_are_captured(

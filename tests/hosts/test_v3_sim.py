@@ -1,49 +1,28 @@
 """The simulated server v3: what a client and a Thing meet, and their traps."""
 
-import functools
 import io
 import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, List
 
 import httpx2
 import labthings_fastapi as lt
 import pytest
-from labthings_fastapi.exceptions import (
-    GlobalLockBusyError,
-    InvocationCancelledError,
-)
-from v3_rig import API, FAR, REAL, Asked, Make, moving, things
+from labthings_fastapi.exceptions import GlobalLockBusyError, InvocationCancelledError
+from v3_rig import API, FAR, REAL, Asked, Make, asking, made, make_fast, moving, things
 
 from hardware_sim import Fault
 from hardware_sim.v3_server import RunningServer, SimulatedServer, create
 from hardware_sim.v3_stage import BacklashCompensation
 from openflexure_timelapse.errors import HardwareError
 
-FAST = 2_000.0
-"""Simulated seconds in a real one: waits of the server take no time worth telling."""
-
-
-@pytest.fixture(name="make")
-def _make(make_simulated_microscope: Make) -> Make:
-    """Return what starts servers over beads; they end with the test."""
-    return functools.partial(make_simulated_microscope, speed=FAST)
-
-
-@pytest.fixture(name="server")
-def _server(make: Make) -> RunningServer:
-    """Start a server with everything."""
-    return make()
-
-
-@pytest.fixture(name="asked")
-def _asked(server: RunningServer) -> Iterator[Asked]:
-    """Return what asks the server."""
-    with Asked(server) as asked:
-        yield asked
+# As in the other file about this server, which has them from the same place.
+_make = pytest.fixture(name="make")(make_fast)
+_server = pytest.fixture(name="server")(made)
+_asked = pytest.fixture(name="asked")(asking)
 
 
 # ------------------------------------------------------------------------------ stage

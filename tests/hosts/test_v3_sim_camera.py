@@ -1,48 +1,28 @@
 """The simulated server v3: its camera, its light and its focus."""
 
-import functools
 import io
 import json
 from pathlib import Path
-from typing import Any, Iterator, List, Mapping
+from typing import Any, List, Mapping
 
 import httpx2
 import labthings_fastapi as lt
 import numpy as np
 import piexif
 import pytest
-from labthings_fastapi.exceptions import (
-    ServerActionError,
-)
+from labthings_fastapi.exceptions import ServerActionError
 from PIL import Image
-from v3_rig import API, Asked, Make, things
+from v3_rig import API, FAST, Asked, Make, asking, made, make_fast, things
 
 from hardware_sim import Fault, ScaledClock
 from hardware_sim.v3_pictures import CaptureError, NoImageInMemoryError
 from hardware_sim.v3_server import RunningServer
 from openflexure_timelapse.hosts.system import RealClock
 
-FAST = 2_000.0
-"""Simulated seconds in a real one: waits of the server take no time worth telling."""
-
-
-@pytest.fixture(name="make")
-def _make(make_simulated_microscope: Make) -> Make:
-    """Return what starts servers over beads; they end with the test."""
-    return functools.partial(make_simulated_microscope, speed=FAST)
-
-
-@pytest.fixture(name="server")
-def _server(make: Make) -> RunningServer:
-    """Start a server with everything."""
-    return make()
-
-
-@pytest.fixture(name="asked")
-def _asked(server: RunningServer) -> Iterator[Asked]:
-    """Return what asks the server."""
-    with Asked(server) as asked:
-        yield asked
+# As in the other file about this server, which has them from the same place.
+_make = pytest.fixture(name="make")(make_fast)
+_server = pytest.fixture(name="server")(made)
+_asked = pytest.fixture(name="asked")(asking)
 
 
 # ----------------------------------------------------------------------------- stills

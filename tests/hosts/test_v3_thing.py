@@ -12,11 +12,11 @@ import pytest
 from labthings_fastapi.exceptions import ServerActionError
 from labthings_fastapi.thing_description import validation
 from script import PATIENCE_S
-from thing_rig import NAME, PLAN, Rig, started
+from steady_run import PLAN, captured, first_frames
+from thing_rig import NAME, Rig, started
 from websockets.sync.client import connect
 
 from openflexure_timelapse.hosts.movie_job import MovieJob
-from openflexure_timelapse.hosts.v3 import TimelapseThing
 from openflexure_timelapse.store.verify import verify
 
 
@@ -25,19 +25,6 @@ def _rig(tmp_path: Path) -> Iterator[Rig]:
     rig = started(tmp_path)
     yield rig
     rig.close()
-
-
-def captured(status: dict[str, Any]) -> int:
-    """Return how many slots have their frame."""
-    return int(status["counts"]["captured"] + status["counts"]["late"])
-
-
-def first_frames(rig: Rig, count: int = 1) -> dict[str, Any]:
-    """Wait until a run has some frames."""
-    told: dict[str, Any] = rig.visitor.until(
-        "status", lambda told: "counts" in told and captured(told) >= count
-    )
-    return told
 
 
 @pytest.fixture(name="client")
@@ -307,70 +294,6 @@ def test_without_a_global_lock_it_runs_too(tmp_path: Path) -> None:
     rig = started(tmp_path, enable_global_lock=False)
     rig.visitor.post("start", {**PLAN, "frames": 1})
     assert captured(rig.visitor.wait_for("ended")) == 1
-    rig.close()
-
-
-# ------------------------------------------------------------------ what may be missing
-
-
-def test_optional_things_may_be_missing(tmp_path: Path) -> None:
-    """Without autofocus and light the rest works."""
-    rig = started(tmp_path, without=("autofocus", "illumination"))
-    told = rig.visitor.get("microscope")
-    assert (told["light"], told["focuser"]) == (False, False)
-    plan = {**PLAN, "frames": 1, "autofocus": {"every": 1}}
-    rig.visitor.post("start", plan)
-    assert captured(rig.visitor.wait_for("ended")) == 1
-    rig.close()
-
-
-@pytest.mark.parametrize("missing", ["camera", "stage"])
-def test_a_missing_thing_is_told_and_stops_no_server(
-    tmp_path: Path, missing: str
-) -> None:
-    """The status names it and where to give its name."""
-    rig = started(tmp_path, without=(missing,))
-    told = rig.visitor.get("status")
-    assert told["phase"] == "unavailable"
-    assert missing in told["detail"]
-    assert rig.visitor.ask("POST", "start", PLAN).code == 503
-    assert rig.visitor.ask("GET", "page/").code == 200
-    rig.close()
-
-
-def test_other_names_can_be_configured(tmp_path: Path) -> None:
-    """By a slot, or by an argument; a misspelt name is told."""
-    rig = started(
-        tmp_path,
-        config={"class": TimelapseThing, "kwargs": {"illumination": "nothing"}},
-    )
-    assert rig.visitor.get("microscope")["light"] is False
-    rig.close()
-    slots = {"class": TimelapseThing, "thing_slots": {"autofocus": "illumination"}}
-    rig = started(tmp_path, config=slots)
-    assert rig.visitor.get("microscope")["focuser"] is False
-    rig.close()
-
-
-class MoodyThing(lt.Thing):
-    """A Thing whose state raises: every capture of the server fails then."""
-
-    @property
-    def thing_state(self) -> dict[str, Any]:
-        """Raise."""
-        raise RuntimeError("moody")
-
-
-def test_a_neighbour_whose_state_raises_is_told(tmp_path: Path) -> None:
-    """The visits fail with the reason, and the run goes on."""
-    things = {"moody": {"class": MoodyThing}, NAME: {"class": TimelapseThing}}
-    rig = started(tmp_path, things=things)
-    run = rig.visitor.post("start", {**PLAN, "frames": 2})["run"]
-    status = rig.visitor.wait_for("ended")
-    assert status["end_reason"] == "completed"
-    for slot in rig.visitor.get(f"runs/{run}/slots")["slots"]:
-        assert (slot["outcome"], slot["reason"]) == ("failed", "hardware")
-        assert "moody" in slot["detail"]
     rig.close()
 
 

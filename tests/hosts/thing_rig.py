@@ -4,22 +4,14 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 from script import Visitor
+from steady_run import SPEED
 
 from hardware_sim.v3_server import RunningServer, SimulatedServer, create
 from openflexure_timelapse.hosts.v3 import TimelapseThing
 
-__all__ = ["NAME", "PLAN", "Rig", "started"]
+__all__ = ["NAME", "Rig", "started"]
 
 NAME = "timelapse"
-SPEED = 20.0
-PLAN: dict[str, Any] = {
-    "name": "traps",
-    "interval_s": 5,
-    "keep_free_mb": 0,
-    "late": "catch_up",
-    "catch_up_slots": 1000,
-    "movie": None,
-}
 
 
 class Rig(NamedTuple):

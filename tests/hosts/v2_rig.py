@@ -1,37 +1,20 @@
 """A simulated server v2 with the extension in it, for the tests of both."""
 
 from pathlib import Path
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Iterator, NamedTuple
 
 from script import Visitor
+from steady_run import SPEED
 
 from hardware_sim.v2_server import RunningServer, SimulatedServer, create
 from openflexure_timelapse.hosts.v2 import NAME, TimelapseExtension
 
-__all__ = [
-    "API",
-    "JSON",
-    "OURS",
-    "PLAN",
-    "Rig",
-    "captured",
-    "first_frames",
-    "started",
-]
+__all__ = ["API", "JSON", "OURS", "Rig", "rigged", "started"]
 
 API = "/api/v2"
 OURS = f"{API}/extensions/{NAME}"
-SPEED = 20.0
 SMALL = [832, 624]
 JSON = {"Accept": "application/json"}
-PLAN: Dict[str, Any] = {
-    "name": "traps",
-    "interval_s": 5,
-    "keep_free_mb": 0,
-    "late": "catch_up",
-    "catch_up_slots": 1000,
-    "movie": None,
-}
 
 
 class Rig(NamedTuple):
@@ -63,14 +46,8 @@ def started(folder: Path, **options: Any) -> Rig:
     return Rig(server, extension, ours, api, close)
 
 
-def captured(status: Dict[str, Any]) -> int:
-    """Return how many slots have their frame."""
-    return int(status["counts"]["captured"] + status["counts"]["late"])
-
-
-def first_frames(rig: Rig, count: int = 1) -> Dict[str, Any]:
-    """Wait until a run has some frames."""
-    told: Dict[str, Any] = rig.visitor.until(
-        "status", lambda told: "counts" in told and captured(told) >= count
-    )
-    return told
+def rigged(tmp_path: Path) -> Iterator[Rig]:
+    """Start a server, and end it with the test; a fixture for a file that wants it."""
+    rig = started(tmp_path)
+    yield rig
+    rig.close()

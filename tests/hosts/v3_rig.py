@@ -1,12 +1,15 @@
 """A simulated server v3 for tests, and what asks it as a script does."""
 
-from typing import Any, Callable, Mapping
+import functools
+from typing import Any, Callable, Iterator, Mapping
 
 import httpx2
 
 from hardware_sim.v3_server import RunningServer
 
 API = "/api/v3"
+FAST = 2_000.0
+"""Simulated seconds in a real one: waits of the server take no time worth telling."""
 REAL = 1.0
 """So slow that no move of `FAR` steps ever ends by itself."""
 FAR = 1_000_000
@@ -53,6 +56,22 @@ class Asked:
     def done(self, path: str, **arguments: Any) -> Any:
         """Return an action that has ended."""
         return self.until(self.start(path, **arguments), "pending", "running")
+
+
+def make_fast(make_simulated_microscope: Make) -> Make:
+    """Return what starts servers over beads; they end with the test."""
+    return functools.partial(make_simulated_microscope, speed=FAST)
+
+
+def made(make: Make) -> RunningServer:
+    """Start a server with everything."""
+    return make()
+
+
+def asking(server: RunningServer) -> Iterator[Asked]:
+    """Return what asks the server."""
+    with Asked(server) as asked:
+        yield asked
 
 
 def things(server: RunningServer) -> Mapping[str, Any]:

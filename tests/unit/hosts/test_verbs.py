@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
+from cases.services import NS_PER_S, PATIENCE_S, START_WALL_NS, left, made
 
 from hardware_sim import VirtualClock, build
 from openflexure_timelapse.errors import (
@@ -19,24 +20,6 @@ from openflexure_timelapse.hosts.routes import ROUTES, Reply
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.store.disk import RealDisk
-
-START_WALL_NS = 1_795_420_800_000_000_000
-NS_PER_S = 1_000_000_000
-PATIENCE_S = 120
-PLAN: Dict[str, Any] = {
-    "name": "verbs",
-    "interval_s": 30,
-    "frames": 3,
-    "camera_mode": "preview",
-    "keep_free_mb": 0,
-    "movie": None,
-}
-
-
-def made(folder: Path) -> Service:
-    """Return a service on a new simulated microscope."""
-    clock = VirtualClock(START_WALL_NS)
-    return Service(folder, build(3, "algae_growth", clock), clock, RealDisk())
 
 
 def at(folder: Path, make: Callable[[Path], Service] = made) -> Verbs:
@@ -117,24 +100,6 @@ def test_a_run_stays_where_it_began(tmp_path: Path, monkeypatch: Any) -> None:
     verbs.close()
 
 
-def left(folder: Path) -> str:
-    """Leave a run after 45 s, and return its id."""
-    service = made(folder)
-    clock = service._clock
-    assert isinstance(clock, VirtualClock)
-
-    def leave() -> None:
-        engine = service._recorder._engine
-        assert engine is not None
-        engine.leave()
-
-    clock.call_at(clock.monotonic_ns() + 45 * NS_PER_S, leave)
-    run_id = str(service.start(PLAN)["run"])
-    assert service.wait(PATIENCE_S)
-    service.close()
-    return run_id
-
-
 def later(folder: Path, *, simulated: bool = True) -> Service:
     """Return the service of a later boot, with hardware that may say it is real."""
     clock = VirtualClock(START_WALL_NS + 60 * NS_PER_S, "another boot")
@@ -146,7 +111,7 @@ def later(folder: Path, *, simulated: bool = True) -> Service:
 
 def test_an_interrupted_run_goes_on_by_itself(tmp_path: Path) -> None:
     """When the server starts."""
-    run_id = left(tmp_path)
+    _, run_id = left(tmp_path)
     verbs = at(tmp_path, later)
     verbs._resume_interrupted()
     assert verbs.service.wait(PATIENCE_S)
@@ -158,7 +123,7 @@ def test_an_interrupted_run_goes_on_by_itself(tmp_path: Path) -> None:
 
 def test_a_run_in_a_folder_that_comes_late_goes_on(tmp_path: Path) -> None:
     """What kept the server from it at first is no longer told, nor in the way."""
-    run_id = left(tmp_path)
+    _, run_id = left(tmp_path)
     trouble: List[Exception] = [StorageError("The folder is read-only.")]
 
     def make(folder: Path) -> Service:
@@ -220,7 +185,7 @@ def test_a_user_who_is_quicker_leaves_no_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who stops an interrupted run while the server looks for its camera."""
-    run_id = left(tmp_path)
+    _, run_id = left(tmp_path)
     verbs = at(tmp_path, later)
     service = verbs.service
     monkeypatch.setattr(service, "wait_for_hardware", lambda _: verbs.resume())
@@ -234,7 +199,7 @@ def test_a_user_who_is_quicker_leaves_no_warning(
 
 def test_a_run_of_real_hardware_does_not_go_on_with_a_stand_in(tmp_path: Path) -> None:
     """Drawn pictures must not end up among those of a sample."""
-    run_id = left(tmp_path)
+    _, run_id = left(tmp_path)
     header = tmp_path / run_id / "run.json"
     text = header.read_text("utf-8")
     assert '"simulated": true' in text
