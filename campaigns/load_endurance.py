@@ -20,9 +20,9 @@ __all__ = ["SmallMicroscope", "endure", "grown"]
 
 FASTEST = 250.0
 SLOWEST = 1.0
-SPARE = 1.5
+SPARE = 1.3
 """A slot has so many times what a slot has cost just before."""
-SLOTS_BEFORE = 100
+SLOTS_BEFORE = 500
 SIZE = (64, 48)
 PLAN: Dict[str, Any] = {
     "name": "endurance",
