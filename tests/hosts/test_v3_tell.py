@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from cases.receivers import WebReceiver
-from tell_case import check_that_people_are_told, name_whom
+from tell_case import check_simulate, check_that_people_are_told, name_whom
 from thing_rig import started
 
 
@@ -13,3 +13,8 @@ def test_people_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with WebReceiver() as receiver:
         name_whom(tmp_path, receiver, monkeypatch)
         check_that_people_are_told(started(tmp_path), receiver)
+
+
+def test_a_simulated_server_speaks_to_systemd(tmp_path: Path) -> None:
+    """Ready when it listens, alive while no run is stuck."""
+    check_simulate("v3", "/api/v3/timelapse", tmp_path)
