@@ -1,4 +1,4 @@
-"""Places and runs for the tests of the commands."""
+"""Runs for the tests of the commands."""
 
 import shutil
 from pathlib import Path
@@ -7,16 +7,6 @@ import pytest
 from command_line import written
 
 from openflexure_timelapse.cli import main
-from openflexure_timelapse.console import install_v3 as install_module
-
-
-@pytest.fixture(name="root")
-def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the root of a microscope without a server."""
-    root = tmp_path / "var"
-    (root / "settings").mkdir(parents=True)
-    monkeypatch.setattr(install_module, "ROOT", root)
-    return root
 
 
 @pytest.fixture(scope="module", name="recorded")
