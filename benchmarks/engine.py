@@ -46,11 +46,12 @@ class InstantCamera:
             grey = random.normal(128, 20, (height, width)).clip(0, 255)
             _, data = cv2.imencode(".jpeg", grey.astype(np.uint8))
             self._pictures.append(data.tobytes())
+        self._size = (width, height)
         self._served = 0
 
     def describe(self) -> CameraInfo:
         """Return the constant facts."""
-        return CameraInfo("instant", True, {"only": (320, 240)}, 0.5, 20_000, 0.001)  # noqa: FBT003 (a record)
+        return CameraInfo("instant", True, {"only": self._size}, 0.5, 20_000, 0.001)  # noqa: FBT003 (a record)
 
     def capture(self, mode: Optional[str]) -> Image:  # noqa: ARG002 (the port's)
         """Return the next picture."""

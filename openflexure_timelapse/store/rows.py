@@ -195,7 +195,8 @@ def can_be_read(reader: sqlite3.Connection) -> bool:
 
     Others may be missing, or stand beside them.
     """
-    found, own = dict(reader.execute(ENTRIES).fetchall()), _own_entries()
+    found = dict(reader.execute(ENTRIES).fetchall())
+    own = _own_entries(SCHEMA + blocks.SCHEMA)
     return all(found[name] == sql for name, sql in own.items() if name in found)
 
 

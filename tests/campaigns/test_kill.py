@@ -10,7 +10,7 @@ from campaigns.kill_audit import Losses
 from campaigns.kill_boundaries import Boundaries
 from campaigns.kill_trials import Trial
 from campaigns.kill_writes import DEEDS, begun, tried
-from openflexure_timelapse.hosts import recorder
+from openflexure_timelapse.hosts import leftovers, recorder
 from openflexure_timelapse.origin import Origin
 from openflexure_timelapse.slot_book import SlotBook
 from openflexure_timelapse.store import catalogue
@@ -134,6 +134,7 @@ def test_a_run_that_nobody_finishes_making_is_seen(
 ) -> None:
     """Without the sweep of half-made runs, a kill in a start leaves one."""
     monkeypatch.setattr(catalogue, "finish_creates", lambda _folder: None)
+    monkeypatch.setattr(leftovers, "_remove_temporaries", lambda _folder: None)
     deed = DEEDS["recording"]
     base = begun(deed, tmp_path)
     assert tried(deed, base, tmp_path / "trial", Boundaries(6)).account.losses.stray

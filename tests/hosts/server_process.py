@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 SCENE, SPEED = "beads", "20"
+UNKNOWN_GAP = "the time of day could not be believed"
 SLOTS = 8
 PLAN: Dict[str, Any] = {
     "name": "crash",
@@ -166,7 +167,9 @@ def check_that_it_is_whole(
     """Check a run that is over, with its movie; return its outcomes."""
     status = process.visitor.get("status")
     assert (status["phase"], status["run_id"]) == ("ended", run)
-    assert not status["warnings"], status["warnings"]
+    # A simulated clock begins anew with its process: the gap's length is not known.
+    others = [told for told in status["warnings"] if UNKNOWN_GAP not in told]
+    assert not others, others
     assert status["end_reason"] == end_reason
     found = _outcomes(process, run)
     slots = len(found) if end_reason == "stopped" else SLOTS

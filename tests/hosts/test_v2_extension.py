@@ -75,7 +75,7 @@ def test_a_data_folder_that_cannot_be_written_stops_no_server(tmp_path: Path) ->
     assert told["phase"] == "unavailable"
     assert "choose another folder" in told["warnings"][0]
     answer = rig.visitor.ask("POST", "start", PLAN)
-    assert (answer.code, answer.json["name"]) == (500, "StorageError")
+    assert (answer.code, answer.json["name"]) == (503, "StorageError")
     assert rig.visitor.ask("GET", "page/").code == 200
     assert rig.api.ask("GET", "extensions", None, JSON).code == 200
     (data / "timelapse").unlink()

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from script import Visitor
-from thing_rig import NAME, PLAN, Rig, started
+from steady_run import PLAN
+from thing_rig import NAME, Rig, started
 
 from openflexure_timelapse.hosts.requests import MOST_BODY_BYTES
 from openflexure_timelapse.hosts.v3_door import Door
