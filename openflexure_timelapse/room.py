@@ -1,5 +1,6 @@
 """Whether the disk takes the next slot, and what keeps it from that."""
 
+import contextlib
 from typing import Callable, Optional
 
 from openflexure_timelapse.errors import DiskFullError, StorageError
@@ -72,7 +73,9 @@ class Room:
         """
         try:
             self._come_back()
-            self._ledger.write_all()
+            # Rows that find no memory wait: that is no matter of the disk.
+            with contextlib.suppress(MemoryError):
+                self._ledger.write_all()
             self._check_space(has_room)
         except StorageError as exc:
             return self._explained(exc)
@@ -88,7 +91,7 @@ class Room:
             self._check_space(room_returned)
             # A quota, or a disk that others fill, is seen in no number but this.
             self._try(self.forecast.frame_bytes)
-            self._ledger.write_all()
+            self._write_all()
         except StorageError as exc:
             return self._explained(exc)
         return None
@@ -100,10 +103,18 @@ class Room:
         """
         try:
             self._come_back()
-            self._ledger.write_all()
+            self._write_all()
         except StorageError as exc:
             return self._explained(exc)
         return None
+
+    def _write_all(self) -> None:
+        """Write the rows that wait; what keeps them is a matter of the disk here."""
+        try:
+            self._ledger.write_all()
+        except MemoryError as exc:
+            told = "There is no memory to record what has happened; "
+            raise StorageError(told + "close other programs.") from exc
 
     def _come_back(self) -> None:
         """Open the run anew if the disk has failed since it was opened.

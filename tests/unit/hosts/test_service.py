@@ -226,6 +226,7 @@ def test_a_disk_that_takes_no_preview_still_shows_the_frame(
 def test_previews_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking at a long run does not fill the disk; an old preview is made again."""
     monkeypatch.setattr("openflexure_timelapse.hosts.previews.MOST", 4)
+    monkeypatch.setattr("openflexure_timelapse.hosts.previews.LOOK_EACH", 1)
     service = made(tmp_path)
     run_id = record(service, frames=6)
     first = service.frame(run_id, 1, 160)
