@@ -13,7 +13,7 @@ from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence
 from openflexure_timelapse.aim import Aim
 from openflexure_timelapse.disk_watch import DiskWatch
 from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
-from openflexure_timelapse.frame import Reason, Visit
+from openflexure_timelapse.frame import Frame, Reason, Visit
 from openflexure_timelapse.helm import Helm
 from openflexure_timelapse.instrument import Instrument
 from openflexure_timelapse.itinerary import not_made, slot_of, tasks_of
@@ -118,7 +118,7 @@ class Engine:
         camera = microscope.camera.describe()
         self._aim = Aim(plan, camera, self._instrument, self._keep)
         self._visitor = Visitor(
-            plan, self._aim, self._instrument, clock, store, self._board.see_frame
+            plan, self._aim, self._instrument, clock, store, self._see_frame
         )
         self._ledger = Ledger(store, clock, observers)
         self._origin = Origin(plan, store, clock, self._ledger)
@@ -330,6 +330,11 @@ class Engine:
         slot = slot_of(visits, decision)
         self._book.record(slot, decision.progress, visits)
         self._watch.look_after(visits)
+
+    def _see_frame(self, frame: Frame) -> None:
+        """Tell of a frame that was acknowledged."""
+        self._board.see_frame(frame)
+        self._ledger.frame(frame)
 
     def _see_light(self) -> None:
         """Tell of a light that began or ceased to disobey."""

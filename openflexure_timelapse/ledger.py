@@ -4,7 +4,7 @@ import logging
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from openflexure_timelapse.errors import ConflictError, StorageError
-from openflexure_timelapse.frame import Event, Outcome, Slot, Visit
+from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
 from openflexure_timelapse.ports import Clock, Observer
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -31,7 +31,8 @@ class Ledger:
     clock : Clock
         Stamps the events.
     observers : sequence of Observer
-        Told at once of every event and, as ``slot``, of every outcome.
+        Told at once of every event, of every outcome as ``slot``, and of every frame
+        as ``frame``.
     """
 
     def __init__(
@@ -75,6 +76,13 @@ class Ledger:
             values = {**before["values"], **values}
             self._waiting.pop()
         self._write({"visits": tuple(visits), "slots": (slot,), "values": values})
+
+    def frame(self, frame: Frame) -> None:
+        """Tell the observers of a frame that was acknowledged, as ``frame``."""
+        draft = frame.draft
+        flags = [flag.value for flag in draft.flags]
+        told = {"slot": draft.slot, "position": draft.position, "flags": flags}
+        self._tell("frame", told)
 
     def event(self, kind: str, details: Mapping[str, Any]) -> None:
         """Record that something happened, and tell the observers.

@@ -20,8 +20,9 @@ class Notify(Document):
     ----------
     on : tuple of str
         ``failed``: it ended or broke off because of an error. ``paused``: the disk is
-        full, and when there is room again. ``stalled``: it makes no progress, and when
-        it does again. ``missed``: slots in a row have no frame, and when one has again.
+        full or fails, and when it takes frames again. ``stalled``: it makes no
+        progress, and when it does again. ``missed``: slots in a row have no frame, or
+        none that shows anything, and when one has again.
         ``resumed``: taken up after an interruption. ``ended``: completed or stopped.
     """
 

@@ -1,8 +1,9 @@
 """What of a run is worth telling people who are away: decided from its events alone."""
 
-from typing import Any, Callable, Dict, Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping
 
-from openflexure_timelapse.frame import Outcome, Reason
+from openflexure_timelapse.frame import Flag, Outcome, Reason
 from openflexure_timelapse.hosts.news import News
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import Clock
@@ -26,10 +27,21 @@ MISSING = tuple(
         Reason.STAGE,
         Reason.INCOMPLETE_IMAGE,
         Reason.STORAGE,
+        Reason.MEMORY,
     )
 )
 """Other reasons are told as what they are, or the next slot to be captured is there."""
+SHOWS_NOTHING = {flag.value for flag in (Flag.DARK, Flag.BRIGHT, Flag.REPEATED)}
 CAPTURED = (Outcome.CAPTURED.value, Outcome.LATE.value)
+
+
+@dataclass
+class _Row:
+    """Slots in a row that came to nothing."""
+
+    slots: int = 0
+    since_ns: int = 0
+    is_told: bool = False
 
 
 class RunNews:
@@ -68,9 +80,9 @@ class RunNews:
         self._post = post
         self._on = () if plan.notify is None else plan.notify.on
         self._grid = grid_of(plan)
-        self._missed = 0
-        self._missing_since_ns = 0
-        self._missing_is_told = False
+        self._missing = _Row()
+        self._blind = _Row()
+        self._seen: List[bool] = []
         self._failed = False
 
     # ------------------------------------------------------------ as the run's observer
@@ -79,10 +91,11 @@ class RunNews:
         """Take note of an event or an outcome; see `ports.Observer`."""
         if kind == "slot":
             self._slot(details)
-        elif kind == "disk_full":
-            self._tell("paused", "is paused: the disk is full", DISK_FULL)
-        elif kind == "space_returned":
-            self._tell("paused", "goes on: there is room again", "Nothing is to do.")
+        elif kind == "frame":
+            self._seen.append(SHOWS_NOTHING.isdisjoint(details["flags"]))
+        elif kind in OF_THE_DISK:
+            what, more = OF_THE_DISK[kind]
+            self._tell("paused", what, more.format(**details))
         elif kind == "resumed" and not details.get("after"):
             self._tell("resumed", "was taken up again after an interruption", RESUMED)
         elif kind == "broke_off":
@@ -122,33 +135,40 @@ class RunNews:
         outcome, slots = details["outcome"], details["slots"]
         self._counts[outcome] = self._counts.get(outcome, 0) + slots
         if outcome in CAPTURED:
-            self._captured()
+            self._end(self._missing, "captures again", "have no frame")
+            if any(self._seen):
+                self._end(self._blind, "sees again", "show nothing")
+            elif self._seen:
+                why = "their pictures are dark, white, or repeat the one before"
+                self._count(self._blind, slots, "sees nothing", f"show nothing: {why}")
+            self._seen = []
         elif details["reason"] in MISSING:
-            self._miss(slots, details["reason"])
+            why = f"have no frame; the last one's reason: {details['reason']}"
+            self._count(self._missing, slots, "captures nothing", why)
 
-    def _captured(self) -> None:
-        """End a row of missed slots."""
-        if self._missing_is_told:
-            told = f"{self._missed} time points in a row have no frame."
-            self._tell("missed", "captures again", told)
-        self._missed, self._missing_is_told = 0, False
+    def _end(self, row: "_Row", what: str, were: str) -> None:
+        """End a row of slots that came to nothing."""
+        if row.is_told:
+            told = f"{row.slots} time points in a row {were}."
+            self._tell("missed", what, told)
+        row.slots, row.is_told = 0, False
 
-    def _miss(self, missed: int, reason: Any) -> None:
-        """Count missed slots, and tell once that there are too many in a row."""
+    def _count(self, row: "_Row", slots: int, what: str, why: str) -> None:
+        """Count slots that came to nothing; tell once that too many did in a row."""
         now_ns = self._clock.monotonic_ns()
-        if not self._missed:
-            self._missing_since_ns = now_ns
-        self._missed += missed
-        slot, slots = sum(self._counts.values()) - 1, self._grid.slots
-        interval_ns = self._grid.interval_at(slot if slots is None else slot % slots)
+        if not row.slots:
+            row.since_ns = now_ns
+        row.slots += slots
+        slot, of = sum(self._counts.values()) - 1, self._grid.slots
+        interval_ns = self._grid.interval_at(slot if of is None else slot % of)
         enough = 1 if interval_ns >= LONG_INTERVAL_NS else MISSED_IN_A_ROW
-        gap_ns = now_ns - self._missing_since_ns + interval_ns
-        if self._missed < enough or gap_ns < SHORTEST_GAP_NS or self._missing_is_told:
+        gap_ns = now_ns - row.since_ns + interval_ns
+        if row.slots < enough or gap_ns < SHORTEST_GAP_NS or row.is_told:
             return
-        self._missing_is_told = True
-        told = f"{self._missed} time points in a row have no frame; the last one's "
-        told += f"reason: {reason}. Look at the microscope and at the page's warnings."
-        self._tell("missed", "captures nothing", told)
+        row.is_told = True
+        told = f"{row.slots} time points in a row {why}. "
+        told += "Look at the microscope and at the page's warnings."
+        self._tell("missed", what, told)
 
     # --------------------------------------------------------------------------- words
 
@@ -185,6 +205,13 @@ DISK_FULL = (
     "Make room on the microscope's disk, for example delete old runs; it then goes on "
     "by itself. Time points are skipped until then."
 )
+AGAIN = "Nothing is to do."
+OF_THE_DISK = {
+    "disk_full": ("is paused: the disk is full", DISK_FULL),
+    "space_returned": ("goes on: there is room again", AGAIN),
+    "disk_error": ("is paused: its disk fails", "{problem}"),
+    "disk_returned": ("goes on: its disk is back", AGAIN),
+}
 RESUMED = (
     "The program had ended or the power was cut. It goes on with the same grid; what "
     "was missed is recorded as interrupted. Nothing is to do."

@@ -113,6 +113,20 @@ def test_a_run_that_captures_nothing_says_so(tmp_path: Path, kind: FaultKind) ->
     assert told[0].time < f"2026-11-23T09:{2 * (2 + 3)}:30"
 
 
+@pytest.mark.parametrize("kind", ["camera_black", "camera_repeated"])
+def test_a_run_that_sees_nothing_says_so(tmp_path: Path, kind: FaultKind) -> None:
+    """A lamp that died is told, though each slot has its frame."""
+    interval_s = 120
+    fault = Fault(kind, 1.5 * interval_s, 7.5 * interval_s)
+    rig = Rig(tmp_path, interval_s=interval_s, frames=10, faults=[fault])
+    told = told_by(rig)
+    rig.run()
+    assert rig.outcomes() == "c" * 10
+    assert heard(told)[:2] == [("missed", "sees nothing"), ("missed", "sees again")]
+    assert len(told) == 3
+    assert "3 time points in a row show nothing" in told[0].text
+
+
 def slots(teller: RunNews, outcome: str, reason: Any, count: int = 1) -> None:
     """Have a slot end, or a range of skipped ones."""
     details = {"outcome": outcome, "reason": reason, "slots": count}
@@ -125,6 +139,18 @@ def teller_of(**plan: Any) -> "tuple[RunNews, List[News], VirtualClock]":
     clock = VirtualClock(START_WALL_NS)
     checked = parse_plan({"name": "rig", **plan})
     return RunNews(checked, "run", {}, "lab", clock, told.append), told, clock
+
+
+def test_a_disk_that_fails_is_told_and_so_is_its_return() -> None:
+    """With what is wrong, since a person must look after it."""
+    teller, told, _ = teller_of(interval_s=30)
+    teller.notice("disk_error", {"by": "engine", "problem": "The card is out."})
+    teller.notice("disk_returned", {"by": "engine"})
+    assert heard(told) == [
+        ("paused", "is paused: its disk fails"),
+        ("paused", "goes on: its disk is back"),
+    ]
+    assert "The card is out." in told[0].text
 
 
 def test_at_long_intervals_one_missed_slot_is_told() -> None:
