@@ -11,9 +11,9 @@ from v2_rig import JSON, OURS, Rig, started
 from openflexure_timelapse.hosts.requests import MOST_BODY_BYTES
 
 
-@pytest.fixture(name="rig", scope="module")
-def _rig(tmp_path_factory: Any) -> Iterator[Rig]:
-    rig = started(Path(tmp_path_factory.mktemp("server")))
+@pytest.fixture(name="rig")
+def _rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = started(tmp_path)
     yield rig
     rig.close()
 

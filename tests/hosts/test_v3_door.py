@@ -18,9 +18,9 @@ from openflexure_timelapse.hosts.v3_door import Door
 API = f"/api/v3/{NAME}"
 
 
-@pytest.fixture(name="rig", scope="module")
-def _rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    rig = started(tmp_path_factory.mktemp("server"))
+@pytest.fixture(name="rig")
+def _rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = started(tmp_path)
     yield rig
     rig.close()
 

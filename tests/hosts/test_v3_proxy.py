@@ -36,9 +36,9 @@ def configured(folder: Path, port: int, server: str) -> str:
     return text.replace("http://127.0.0.1:5000", server)
 
 
-@pytest.fixture(name="port", scope="module")
-def _port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("nginx")
+@pytest.fixture(name="port")
+def _port(tmp_path: Path) -> Iterator[int]:
+    folder = tmp_path
     rig = started(folder / "server")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
