@@ -263,6 +263,8 @@ def add_tests(version: str) -> None:
         needs(session, version, python)
         install(session, "--editable", ".[test]")
         chosen = ["tests"] if version in WHOLE_SUITE else ["tests/unit"]
+        if version != ATTACK_PYTHON:
+            chosen.append("--ignore=tests/campaigns")  # minutes, and the same anywhere
         session.run("python", "-m", "pytest", *(session.posargs or chosen))
 
 
