@@ -144,6 +144,7 @@ class Bench:
         _then(microscope.camera, "lock_exposure", note)
         _then(microscope.camera, "restore_exposure", note)
         clock.noted = note
+        note()  # killed before it waits, the next one starts no earlier than this one
         return microscope
 
 

@@ -163,7 +163,7 @@ def _left_before_movie(trial: Trial) -> None:
         def die(*_args: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
-        setattr(JobQueue, "add", die)  # noqa: B010 - mypy knows it for a method
+        setattr(JobQueue, "add_movies", die)  # noqa: B010 - mypy knows it for a method
         trial.life()(writer)
 
     child = trial.fork(record)

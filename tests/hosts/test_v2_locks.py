@@ -236,10 +236,12 @@ def test_a_capture_that_hangs_on_a_real_lane_frees_the_camera_at_last(
         threading.Event(),
     )
     threads: List[threading.Thread] = []
+    begun = threading.Event()
     soon = lambda: clock.monotonic_ns() + 60 * 10**9  # noqa: E731
 
     def hang() -> None:
         threads.append(threading.current_thread())
+        begun.set()
         with locks.call("take a picture"):
             assert go.wait(HANG_S)
 
@@ -250,6 +252,7 @@ def test_a_capture_that_hangs_on_a_real_lane_frees_the_camera_at_last(
     with pytest.raises(HardwareBusyError):
         lane.call("take", lambda: locks.acquire(0), soon())
     go.set()
+    assert begun.wait(HANG_S)
     threads[0].join(HANG_S)
     assert both_free(microscope, another)
     lane.call("take", lambda: locks.acquire(0), soon())
