@@ -22,6 +22,7 @@ from openflexure_timelapse.hosts.system import RealClock
 __all__ = ["COLUMNS", "attack_real_clock"]
 
 PLAN: Mapping[str, Any] = {"interval_s": 4, "frames": 6}
+LOOK_S = 0.05
 FRAMES_BEFORE = 2
 COLUMNS = (
     "real clock",
@@ -116,7 +117,7 @@ def _child(
     )
     frames = folder / "run" / "frames"
     while child.poll() is None and len([*frames.glob("*/*.jpeg")]) < FRAMES_BEFORE:
-        time.sleep(0.05)
+        time.sleep(LOOK_S)  # a poll: the child's own process and clock are tried
     if zones:
         shutil.copyfile(ZONE_FILES / zones[1], change)
     else:

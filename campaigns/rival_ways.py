@@ -60,7 +60,7 @@ def pictures() -> Iterator[bytes]:
     camera = build(SEED, SCENE, RealClock()).camera
     while True:
         yield camera.capture(MODE).jpeg
-        time.sleep(INTERVAL_S)
+        time.sleep(INTERVAL_S)  # what these programs do, and what is wrong with it
 
 
 def pixels(jpeg: bytes) -> "np.ndarray[Any, Any]":

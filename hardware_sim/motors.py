@@ -81,7 +81,9 @@ class Motors:
             x, y, z = (new - old for new, old in zip(there, done))
             self._sim.move_by((x, y, z), number)
             done = there
-            if rate < self._fastest:  # frames take the machine's own time, not ours
+            if rate < self._fastest:
+                # The stream's frames take the machine's own time, so a move that is to
+                # be seen in them takes it as well: no event says when it is over.
                 early_s = min(far, whole) / rate - (time.monotonic() - begun_s)
                 time.sleep(max(0.0, early_s))
             yield

@@ -442,6 +442,7 @@ class Recorder:
                 stop = ended.engine.status().phase is Phase.FINISHING
                 self._resume(status.run_id, give_up=stop, after=ended.error)
             except Exception:
+                # The outer edge of the thread that ends: told as the run's failure.
                 LOG.exception("The run %s could not go on.", status.run_id)
                 return False
         return True

@@ -299,5 +299,6 @@ def answered(handler: Handler, verbs: Verbs, asked: Asked) -> Tuple[int, Reply]:
     except TimelapseError as exc:
         return exc.http_status, error_json(exc, exc.http_status)
     except Exception as exc:
+        # The outer edge of a request: a defect of ours is answered, logged and told.
         LOG.exception("A request to the time-lapse failed.")
         return INTERNAL_ERROR, error_json(exc, INTERNAL_ERROR)

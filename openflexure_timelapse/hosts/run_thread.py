@@ -101,6 +101,8 @@ class RunThread:
                     self._store.close()
             self.error = self.engine.broke
         except BaseException as exc:
+            # The outer edge of the thread, SystemExit included: the run is told to
+            # have broken off, and is followed or shown as failed by `then`.
             LOG.exception("The thread of a run has died.")
             self.error = repr(exc)
         self._then(self)

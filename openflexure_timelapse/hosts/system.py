@@ -139,7 +139,7 @@ class RealClock:
             if left_ns <= 0:
                 return False
             if left_ns <= POLL_GRAIN_NS:
-                time.sleep(left_ns / NS_PER_S)
+                time.sleep(left_ns / NS_PER_S)  # below the grain of poll, see above
             else:
                 left_ms = (left_ns - POLL_GRAIN_NS) // NS_PER_MS + 1
                 poller.poll(min(left_ms, LONGEST_POLL_MS))

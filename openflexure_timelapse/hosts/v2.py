@@ -84,6 +84,7 @@ class TimelapseExtension(BaseExtension):  # type: ignore[misc] # labthings has n
             self.verbs.begin()
             before_exit(self.verbs)
         except Exception:
+            # The server's own loop of components calls this: it must go on.
             LOG.exception("An interrupted time-lapse waits for a request.")
 
     def _data_folder(self) -> Path:

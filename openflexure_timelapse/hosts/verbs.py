@@ -212,6 +212,7 @@ class Verbs:
             LOG.warning("An interrupted time-lapse could not go on: %s", exc)
             self._trouble = str(exc)
         except Exception as exc:
+            # The outer edge of this thread: kept for the status.
             LOG.exception("An interrupted time-lapse could not go on.")
             told = f"An interrupted run could not go on: {exc!r}; "
             self._trouble = told + "the server's log says more."
@@ -251,6 +252,7 @@ def _guarded(function: Callable[[], Result]) -> Result:
     except TimelapseError:
         raise
     except Exception as exc:
+        # The outer edge of a host's own code, of which any error may come.
         LOG.exception("The time-lapse extension could not be set up.")
         told = f"The microscope cannot be used for time-lapse: {exc!r}; "
         raise HardwareError(told + "the server's log says more.") from exc
