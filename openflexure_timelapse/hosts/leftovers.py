@@ -55,7 +55,7 @@ def _remove_temporaries(folder: Path) -> None:
         return
     for item in folder.iterdir():
         if is_temporary(item.name):
-            if item.is_dir():
+            if item.is_dir() and not item.is_symlink():
                 shutil.rmtree(str(item))
             else:
                 item.unlink()

@@ -372,8 +372,6 @@ class Recorder:
         if self._data_lock is None or not self._data_lock.holds(self._data_folder):
             self.close()  # of a disk that is not there any more
             self._data_lock = DataLock(self._data_folder)
-            catalogue.finish_creates(self._data_folder)
-            self._todo.sweep()
 
     def _active(self, verb: str) -> Engine:
         """Return the engine of the active run."""

@@ -11,7 +11,6 @@ from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.run_state import Phase
 from openflexure_timelapse.store import layout
-from openflexure_timelapse.store.disk import is_temporary
 from openflexure_timelapse.store.run_store import RunStore
 
 __all__ = ["TODO_FILE", "TodoList", "interrupted_run", "runs_to_do"]
@@ -101,18 +100,6 @@ class TodoList:
         if run_id in _listed(self._data_folder):
             names = runs_to_do(self._data_folder)
             self._write([name for name in names if name != run_id])
-
-    def sweep(self) -> None:
-        """Remove what a write of the list left when it was cut short.
-
-        Raises
-        ------
-        StorageError
-            When it cannot be removed.
-        """
-        for leftover in self._data_folder.glob(f".{TODO_FILE}.*"):
-            if is_temporary(leftover.name):
-                self._disk.remove(str(leftover))
 
     def _write(self, names: List[str]) -> None:
         """Replace the list, durably."""

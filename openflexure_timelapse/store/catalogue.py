@@ -6,7 +6,7 @@ import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 from openflexure_timelapse.errors import (
     ConfirmationError,
@@ -17,7 +17,6 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.disk import (
-    is_temporary,
     rename_durably,
     storage_error,
 )
@@ -28,7 +27,6 @@ from openflexure_timelapse.store.run_store import RunStore
 __all__ = [
     "RunSummary",
     "delete_run",
-    "finish_creates",
     "finish_deletes",
     "free_run_id",
     "list_runs",
@@ -207,33 +205,11 @@ def finish_deletes(data_folder: PathLike) -> None:
         When something could not be removed.
     """
     try:
-        _remove(Path(data_folder).glob(f"{DELETED}*"))
+        for hidden in sorted(Path(data_folder).glob(f"{DELETED}*")):
+            with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
+                if hidden.is_symlink():  # a run that was linked: the link alone goes
+                    hidden.unlink()
+                else:
+                    shutil.rmtree(str(hidden))
     except OSError as exc:
         raise storage_error(exc, "remove a deleted run in", data_folder) from exc
-
-
-def finish_creates(data_folder: PathLike) -> None:
-    """Remove runs whose making was cut short: they have no name, and nobody's frames.
-
-    Only who records into the folder may call this; another one could make a run there.
-
-    Raises
-    ------
-    StorageError
-        When something could not be removed.
-    """
-    try:
-        hidden = Path(data_folder).glob(".*")
-        _remove(path for path in hidden if is_temporary(path.name) and path.is_dir())
-    except OSError as exc:
-        raise storage_error(exc, "remove an unmade run in", data_folder) from exc
-
-
-def _remove(folders: Iterable[Path]) -> None:
-    """Remove folders; somebody else may be quicker."""
-    for folder in sorted(folders):
-        with contextlib.suppress(FileNotFoundError):
-            if folder.is_symlink():  # a run that was linked: the link alone goes
-                folder.unlink()
-            else:
-                shutil.rmtree(str(folder))

@@ -13,7 +13,6 @@ from campaigns.kill_writes import DEEDS, begun, tried
 from openflexure_timelapse.hosts import leftovers, recorder
 from openflexure_timelapse.origin import Origin
 from openflexure_timelapse.slot_book import SlotBook
-from openflexure_timelapse.store import catalogue
 from openflexure_timelapse.store.run_store import RunStore
 
 SEED = 11
@@ -133,7 +132,6 @@ def test_a_run_that_nobody_finishes_making_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the sweep of half-made runs, a kill in a start leaves one."""
-    monkeypatch.setattr(catalogue, "finish_creates", lambda _folder: None)
     monkeypatch.setattr(leftovers, "_remove_temporaries", lambda _folder: None)
     deed = DEEDS["recording"]
     base = begun(deed, tmp_path)

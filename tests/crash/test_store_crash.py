@@ -19,9 +19,9 @@ from cases.stored import RUN_ID, captured, draft, finished_run, new_run, tiny_jp
 
 from campaigns.kill_boundaries import killed_at
 from campaigns.kill_lives import Told
+from openflexure_timelapse.hosts.leftovers import sweep
 from openflexure_timelapse.store.catalogue import (
     delete_run,
-    finish_creates,
     finish_deletes,
     list_runs,
 )
@@ -116,7 +116,7 @@ def test_killed_at_every_boundary_nothing_acknowledged_is_lost(tmp_path: Path) -
         acknowledged = told(acks.read_text().splitlines(keepends=True))
         if not (data / RUN_ID).exists():
             assert (acknowledged, list_runs(data)) == ([], [])
-            finish_creates(data)
+            sweep(data)
             assert [path.name for path in data.iterdir()] == ["acks"]
             new_run(data).close()
             continue
