@@ -6,13 +6,13 @@ from any thread.
 """
 
 import traceback
-from collections import deque
 from dataclasses import replace
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from openflexure_timelapse.aim import Aim
 from openflexure_timelapse.disk_watch import DiskWatch
-from openflexure_timelapse.errors import HardwareError, StorageError, TimelapseError
+from openflexure_timelapse.ending import Ending
+from openflexure_timelapse.errors import StorageError, TimelapseError
 from openflexure_timelapse.frame import Frame, Reason, Visit
 from openflexure_timelapse.helm import Helm
 from openflexure_timelapse.instrument import Instrument
@@ -124,7 +124,6 @@ class Engine:
         self._origin = Origin(plan, store, clock, self._ledger)
         self._leaving = False
         self._after, self._may_follow = after, may_follow
-        self._notes: Deque[Tuple[str, Mapping[str, Any]]] = deque()
         self.closed = False
         self.broke = ""
         self._kept: Dict[str, Any] = store.value("engine") or {}
@@ -139,6 +138,9 @@ class Engine:
         usual_bytes = camera.frame_bytes(plan.camera_mode)
         self._room = Room(plan, store, disk, self._ledger, usual_bytes)
         self._watch = DiskWatch(self._room, self._ledger, self._board, self._apply)
+        self._ending = Ending(
+            store, clock, self._ledger, self._board, self._watch, self._wake
+        )
         self._book = SlotBook(
             plan,
             self._grid,
@@ -192,7 +194,7 @@ class Engine:
 
     def note(self, kind: str, details: Mapping[str, Any]) -> None:
         """Put an event on record as soon as the run comes to it."""
-        self._notes.append((kind, details))
+        self._ledger.note(kind, details)
         self._wake.set()
 
     def status(self) -> RunStatus:
@@ -258,7 +260,7 @@ class Engine:
         while True:
             self._wake.clear()
             self._answer_requests()
-            self._write_notes()
+            self._ledger.write_notes()
             state = self._helm.state
             if self._leaving or state.phase in (Phase.FINISHING, Phase.ENDED):
                 return
@@ -354,11 +356,6 @@ class Engine:
         if asked:
             self._keep()
 
-    def _write_notes(self) -> None:
-        """Record what others have seen of this run."""
-        while self._notes:
-            self._ledger.event(*self._notes.popleft())
-
     def _apply(
         self, event: RunEvent, details: Optional[Mapping[str, Any]] = None
     ) -> None:
@@ -404,9 +401,8 @@ class Engine:
 
     def _finish(self) -> None:
         """Put the hardware back, close the books, and end; or leave."""
-        self._write_notes()
-        self._put_back(self._aim.put_back)
-        self._put_back(self._instrument.put_back)
+        self._ledger.write_notes()
+        self._ending.put_back(self._aim.put_back, self._instrument.put_back)
         self._see_light()
         if self._leaving and self._helm.state.phase is not Phase.FINISHING:
             self._ledger.event("left", {})
@@ -414,46 +410,19 @@ class Engine:
             return
         failed = self._helm.state.end_reason is EndReason.FAILED
         self._book.skip_rest(Reason.RUN_FAILED if failed else Reason.STOPPED)
-        csv_problem = self._write_csv()
+        csv_problem = self._ending.write_csv()
         if csv_problem is not None:
             self._ledger.event("csv_not_written", {"error": str(csv_problem)})
-        self._write_notes()
+        self._ledger.write_notes()
         after = transition(self._helm.state, RunEvent.CLOSE)
         reason = after.end_reason or EndReason.FAILED
         self._ledger.event("ended", {"reason": reason.value})
         self._keep(after)
-        self.closed = self._is_written()
+        self.closed = self._ending.is_written(lambda: self._leaving)
         if self.closed:
             if csv_problem is not None:
-                self._write_csv()  # there may be room for it by now
+                self._ending.write_csv()  # there may be room for it by now
             self._helm.put(after)
-
-    def _put_back(self, put_back: Callable[[], None]) -> None:
-        """Put something of the hardware back; what cannot be, is told."""
-        try:
-            put_back()
-        except HardwareError as exc:
-            self._board.see_not_restored(str(exc))
-            self._ledger.event("hardware_not_restored", {"error": str(exc)})
-
-    def _write_csv(self) -> Optional[StorageError]:
-        """Write the list of frames; return what keeps it from the disk."""
-        try:
-            self._store.check_in_place()
-            self._store.write_csv(self.pulse.beat)
-        except StorageError as exc:
-            return exc
-        return None
-
-    def _is_written(self) -> bool:
-        """Wait until all is on disk, however long that takes; False when left."""
-        while not self._watch.is_written():
-            if self._leaving:
-                return False
-            self._wake.clear()
-            look_again_ns = self._clock.monotonic_ns() + DISK_POLL_NS
-            self._clock.wait_until(look_again_ns, self._wake)
-        return True
 
     # --------------------------------------------------------------------- small ones
 

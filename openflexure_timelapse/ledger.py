@@ -1,7 +1,8 @@
 """The engine's hand on the store: nothing that has to be written is ever dropped."""
 
 import logging
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from collections import deque
+from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from openflexure_timelapse.errors import ConflictError, StorageError
 from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
@@ -42,6 +43,7 @@ class Ledger:
         self._clock = clock
         self._observers = observers
         self._waiting: List[Rows] = []
+        self._notes: Deque[Tuple[str, Mapping[str, Any]]] = deque()
         self.origin_ns = clock.monotonic_ns()
 
     @property
@@ -97,6 +99,15 @@ class Ledger:
             details=details,
         )
         self._write({"events": (event,)})
+
+    def note(self, kind: str, details: Mapping[str, Any]) -> None:
+        """Have an event recorded by the engine's thread; safe from any thread."""
+        self._notes.append((kind, details))
+
+    def write_notes(self) -> None:
+        """Record what others have noted of the run."""
+        while self._notes:
+            self.event(*self._notes.popleft())
 
     def value(self, key: str, value: Any) -> None:
         """Record a value of the engine's, under a name that replaces the old one."""

@@ -19,6 +19,8 @@ from openflexure_timelapse.hosts.admission import (
     estimate_now,
     header_of,
 )
+from openflexure_timelapse.hosts.breaks import Breaks
+from openflexure_timelapse.hosts.data_folder import DataFolder
 from openflexure_timelapse.hosts.notifier import Notifier
 from openflexure_timelapse.hosts.readiness import Readiness
 from openflexure_timelapse.hosts.run_thread import RunThread
@@ -29,8 +31,6 @@ from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.ports import Clock, Disk, Microscope, Observer
 from openflexure_timelapse.run_state import Phase, RunEvent, RunStatus
 from openflexure_timelapse.store import catalogue
-from openflexure_timelapse.store.lock import DataLock
-from openflexure_timelapse.store.mounted import Mounted
 from openflexure_timelapse.store.recover import recover
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -40,8 +40,6 @@ LOG = logging.getLogger(__name__)
 
 NS_PER_S = 1_000_000_000
 LOOK_S = 1.0
-MOST_BREAKS = 3
-"""In a row, without a frame between them: then the error is there to stay."""
 
 Finish = Callable[[Plan, RunStatus, Callable[[], None]], None]
 
@@ -83,16 +81,14 @@ class Recorder:
         self._finish = finish
         self._todo = TodoList(data_folder, disk)
         self._lock = threading.RLock()
-        self._data_lock: Optional[DataLock] = None
+        self._place = DataFolder(data_folder)
         self._engine: Optional[Engine] = None
         self._ended: Optional[Dict[str, Any]] = None
         self._run_id = ""
         self._thread: Optional[RunThread] = None
-        self._disk_of_data = Mounted(data_folder)
         self._real = RealClock()
         self._closing = False
-        self._breaks = 0
-        self._broke_at = 0
+        self._breaks = Breaks()
 
     def status(self) -> Dict[str, Any]:
         """Return the active or last run's status; the phase ``idle`` before any.
@@ -159,7 +155,7 @@ class Recorder:
             told += f"{checked.keep_free_mb} MB free; delete something, or lower "
             raise DiskFullError(told + "keep_free_mb.")
         with self._lock, contextlib.ExitStack() as undo:
-            self._disk_of_data.check()
+            self._place.check()
             self._take_folder()
             waiting = interrupted_run(self._data_folder)
             if waiting is not None:
@@ -349,29 +345,20 @@ class Recorder:
         The run on the list of those to do keeps others from starting one there.
         """
         if kind == RunEvent.DISK_ERROR.value:
-            self._let_go()
+            self._place.let_go()
 
     def close(self) -> None:
         """Let other programs record into the data folder, unless a run is stuck."""
         with self._lock:
             if not self.is_recording:
-                self._let_go()
-
-    def _let_go(self) -> None:
-        """Give the data folder up."""
-        with self._lock:
-            if self._data_lock is not None:
-                self._data_lock.release()
-            self._data_lock = None
+                self._place.let_go()
 
     def _take_folder(self) -> None:
         """Make sure that nobody else records, in this process or in another."""
         if self.is_recording:
             told = f"The run {self._run_id} is active; "
             raise RunActiveError(told + "stop it first, or wait until it has ended.")
-        if self._data_lock is None or not self._data_lock.holds(self._data_folder):
-            self.close()  # of a disk that is not there any more
-            self._data_lock = DataLock(self._data_folder)
+        self._place.take()
 
     def _active(self, verb: str) -> Engine:
         """Return the engine of the active run."""
@@ -418,12 +405,8 @@ class Recorder:
 
     def _may_follow(self, engine: Engine) -> bool:
         """Tell whether another engine may go on after an error of our own."""
-        last = engine.status().last_frame
-        n = 0 if last is None else last.n
-        if n > self._broke_at:
-            self._breaks = 0
-        self._broke_at = n
-        return self._breaks < MOST_BREAKS and not self._closing
+        is_worth_it = self._breaks.allow_another(engine.status().last_frame)
+        return is_worth_it and not self._closing
 
     def _follow(self, ended: RunThread, status: RunStatus) -> bool:
         """Go on with a run that an error of our own has cut off; False when not.
@@ -434,7 +417,7 @@ class Recorder:
         with self._lock:
             if self._closing or not (has_left or self._may_follow(ended.engine)):
                 return False
-            self._breaks += 1
+            self._breaks.add()
             try:
                 # Somebody may have asked the engine of before, which reads no more.
                 stop = ended.engine.status().phase is Phase.FINISHING

@@ -9,7 +9,7 @@ import pytest
 from hardware_sim import VirtualClock, build
 from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.errors import RunActiveError
-from openflexure_timelapse.hosts import recorder, watchdog
+from openflexure_timelapse.hosts import breaks, recorder, watchdog
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.status import StatusBoard
 from openflexure_timelapse.store.disk import RealDisk
@@ -184,7 +184,7 @@ def test_an_error_that_stays_ends_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After three others without a frame in between, the next says that it failed."""
-    monkeypatch.setattr(recorder, "MOST_BREAKS", 3)
+    monkeypatch.setattr(breaks, "MOST", 3)
 
     def broken(board: StatusBoard, visit: Any) -> None:
         raise ZeroDivisionError(board, visit)

@@ -262,8 +262,8 @@ def test_a_folder_on_a_failing_disk_is_let_go(tmp_path: Path) -> None:
     """Its disk can be unmounted; the list keeps other runs from it."""
     service = made(tmp_path)
     record(service)
-    assert service._recorder._data_lock is not None
+    assert service._recorder._place._lock is not None
     service._recorder.notice("disk_error", {})
-    assert service._recorder._data_lock is None
+    assert service._recorder._place._lock is None
     record(service)
     service.close()
