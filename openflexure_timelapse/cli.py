@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from openflexure_timelapse.console import record as recording
-from openflexure_timelapse.console.arguments import Commands, parser
+from openflexure_timelapse.console.arguments import Commands, parser, recipe_of
 from openflexure_timelapse.console.doctor import examine
 from openflexure_timelapse.console.install import install_or_undo
 from openflexure_timelapse.console.notify import show_or_test
@@ -35,12 +35,13 @@ from openflexure_timelapse.errors import (
     NotFoundError,
     TimelapseError,
 )
+from openflexure_timelapse.feasibility import check_start
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.lifeline import Lifeline
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.todo import runs_to_do
-from openflexure_timelapse.plan import check_start, parse_plan
+from openflexure_timelapse.plan import parse_plan
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.repair import repair
@@ -328,7 +329,7 @@ def _repair(options: argparse.Namespace, printer: Printer) -> int:
 def _movie(options: argparse.Namespace, printer: Printer) -> int:
     """Make a movie of a run."""
     library, run_id = _library_of(options.run)
-    told = recording.make_movies(library, run_id, _recipe(options), printer)
+    told = recording.make_movies(library, run_id, recipe_of(options), printer)
     printer.result(told)
     _print_movies(printer, told)
     return 1 if told["problems"] else 0
@@ -362,23 +363,6 @@ def _install(options: argparse.Namespace, printer: Printer) -> int:
 
 
 # -------------------------------------------------------------------------- arguments
-
-
-def _recipe(options: argparse.Namespace) -> Dict[str, Any]:
-    """Return the recipe that the options ask for; its rules are checked later."""
-    names = "format fps width height crf title gaps max_mb noise_hold plane position"
-    recipe = {
-        name: getattr(options, name)
-        for name in names.split()
-        if getattr(options, name) is not None
-    }
-    for name in ("timestamp", "elapsed_time", "scale_bar", "gap_label"):
-        if getattr(options, f"no_{name}"):
-            recipe[name] = False
-    for name in ("deflicker", "stabilise"):
-        if getattr(options, name):
-            recipe[name] = True
-    return recipe
 
 
 def _run_folder(path: Path) -> Path:

@@ -3,12 +3,12 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, NoReturn, Optional
+from typing import Any, Callable, Dict, NoReturn, Optional
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.console.printing import Printer
 
-__all__ = ["Commands", "parser"]
+__all__ = ["Commands", "parser", "recipe_of"]
 
 Command = Callable[[argparse.Namespace, Printer], int]
 
@@ -188,6 +188,23 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
         movie.add_argument(f"--{name}", action="store_true", help=told)
     for name in ("timestamp", "elapsed-time", "scale-bar", "gap-label"):
         movie.add_argument(f"--no-{name}", action="store_true")
+
+
+def recipe_of(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the recipe that the options ask for; its rules are checked later."""
+    names = "format fps width height crf title gaps max_mb noise_hold plane position"
+    recipe = {
+        name: getattr(options, name)
+        for name in names.split()
+        if getattr(options, name) is not None
+    }
+    for name in ("timestamp", "elapsed_time", "scale_bar", "gap_label"):
+        if getattr(options, f"no_{name}"):
+            recipe[name] = False
+    for name in ("deflicker", "stabilise"):
+        if getattr(options, name):
+            recipe[name] = True
+    return recipe
 
 
 def _add_install(install: argparse.ArgumentParser) -> None:

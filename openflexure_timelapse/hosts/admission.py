@@ -6,7 +6,8 @@ from typing import Any, Dict, Mapping
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import HardwareError, InvalidPlanError
 from openflexure_timelapse.estimate import Estimate, estimate
-from openflexure_timelapse.plan import Plan, check_reach, check_start, parse_plan
+from openflexure_timelapse.feasibility import check_reach, check_start
+from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.ports import Clock, Microscope
 from openflexure_timelapse.schedule import seconds_to_ns
 from openflexure_timelapse.status import local_time

@@ -7,9 +7,7 @@ acknowledged.
 """
 
 import contextlib
-import hashlib
 import shutil
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import (
     Any,
@@ -32,6 +30,7 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.frame import Event, Frame, FrameDraft, Slot, Visit
 from openflexure_timelapse.ports import Disk
+from openflexure_timelapse.store.digest import Hasher, sha256_of
 from openflexure_timelapse.store.disk import rename_durably, temporary_name
 from openflexure_timelapse.store.exif import FrameRecord, clean_draft, with_exif
 from openflexure_timelapse.store.fence import check_links, is_inside
@@ -78,7 +77,7 @@ class RunStore(RunReader):
         self._disk = disk
         self._lock = lock
         self._folders: Set[Path] = set()
-        self._hasher = None if disk is None else ThreadPoolExecutor(1, "frame-hash")
+        self._hasher = None if disk is None else Hasher()
 
     # ------------------------------------------------------------- opening and closing
 
@@ -182,7 +181,7 @@ class RunStore(RunReader):
     def close(self) -> None:
         """Close the run; a second call is fine. Nothing waits here to be written."""
         if self._hasher is not None:
-            self._hasher.shutdown()
+            self._hasher.close()
         self.release()
 
     def release(self) -> None:
@@ -282,7 +281,7 @@ class RunStore(RunReader):
                 raise StorageError(told + "put a folder in its place.")
             self._folders.add(path.parent)
         # Hashing and flushing both leave Python's lock, so they overlap.
-        digest = _begun(hasher, content)
+        digest = hasher.begin(content)
         try:
             disk.write(str(path), content)
         finally:
@@ -366,7 +365,7 @@ class RunStore(RunReader):
         frame = Frame(
             n=self._index.last_n() + 1,
             file=frame_file(draft.position, draft.slot, draft.plane),
-            sha256=_sha256(content),
+            sha256=sha256_of(content),
             size_bytes=len(content),
             draft=draft,
         )
@@ -391,18 +390,3 @@ def _open_index(folder: Path, *, writable: bool) -> Index:
         message = f"A repair of the run {folder.name} was cut short; run it again."
         raise DamagedRunError(message)
     return Index(folder / INDEX_FILE, writable=writable)
-
-
-def _begun(hasher: ThreadPoolExecutor, content: bytes) -> "Future[str]":
-    """Begin to hash; here and now when Python ends and its pools take no more work."""
-    try:
-        return hasher.submit(_sha256, content)
-    except RuntimeError:
-        done: "Future[str]" = Future()
-        done.set_result(_sha256(content))
-        return done
-
-
-def _sha256(content: bytes) -> str:
-    """Return the lower-case hex digest."""
-    return hashlib.sha256(content).hexdigest()

@@ -8,11 +8,10 @@ import pytest
 from cases.plans import BAD_PLANS, GOOD_PLANS, SMALLEST, Bad, Good
 
 from openflexure_timelapse.errors import InvalidPlanError, OutOfReachError
+from openflexure_timelapse.feasibility import check_reach, check_start
 from openflexure_timelapse.names import slug
 from openflexure_timelapse.plan import (
     Planes,
-    check_reach,
-    check_start,
     parse_plan,
     plan_schema,
 )
