@@ -11,11 +11,12 @@ from random import Random
 from typing import List, Optional, Tuple
 
 from campaigns.clock_cases import CASES, Case, Happening, Part
-from campaigns.clock_checks import Lived, Tally, check
+from campaigns.clock_checks import ClockTally, Lived, check
 from campaigns.findings import Cell, Findings, Table
 from campaigns.real_clock import COLUMNS as REAL_COLUMNS
 from campaigns.real_clock import attack_real_clock
 from campaigns.rehearsal import PowerCutError, Rehearsal
+from campaigns.tally import each_in_turn, fallen
 from campaigns.wandering_clock import NS_PER_S, WanderingClock
 from hardware_sim.faults import Fault
 from openflexure_timelapse.run_state import RunState
@@ -43,14 +44,8 @@ COLUMNS = (
 
 def attack(trials: int, seed: int, work: Path) -> Findings:
     """Attack so many runs, each kind of attack in its turn."""
-    tallies = {name: Tally() for name in CASES}
-    names = sorted(CASES, key=list(CASES).index)
-    for trial in range(trials):
-        name = names[trial % len(names)]
-        _try(tallies[name], name, f"{seed}/{trial}", work / f"trial-{trial}")
-    broken = [
-        f"{name}: {told}" for name, tally in tallies.items() for told in tally.broken
-    ]
+    tallies = each_in_turn(CASES, ClockTally, _try, trials, seed, work)
+    broken = fallen(tallies)
     rows = tuple(_row(name, tally) for name, tally in tallies.items() if tally.trials)
     tables = [Table(COLUMNS, rows)]
     notes: List[str] = []
@@ -61,7 +56,7 @@ def attack(trials: int, seed: int, work: Path) -> Findings:
     return Findings(tuple(tables), tuple(broken), tuple(notes))
 
 
-def _row(name: str, tally: Tally) -> Tuple[Cell, ...]:
+def _row(name: str, tally: ClockTally) -> Tuple[Cell, ...]:
     """Return an attack's line of the table."""
     return (
         name,
@@ -79,7 +74,7 @@ def _row(name: str, tally: Tally) -> Tuple[Cell, ...]:
     )
 
 
-def _try(tally: Tally, name: str, key: str, folder: Path) -> None:
+def _try(tally: ClockTally, name: str, key: str, folder: Path) -> None:
     """Make one trial."""
     random = Random(f"{name}/{key}")
     case = CASES[name](random)
@@ -88,7 +83,6 @@ def _try(tally: Tally, name: str, key: str, folder: Path) -> None:
     lived: List[Lived] = []
     end: Optional[RunState] = None
     before: Optional[WanderingClock] = None
-    fallen = len(tally.broken)
     for number, part in enumerate(case.parts):
         clock = _clock_of(part, case, number, before)
         first_look = len(run.seen)
@@ -98,9 +92,8 @@ def _try(tally: Tally, name: str, key: str, folder: Path) -> None:
         before = clock
         if end is not None and end.end_reason is not None:
             break
-    tally.trials += 1
-    check(tally, case, run, lived, end)
-    tally.broken[fallen:] = [f"{told} [{key}]" for told in tally.broken[fallen:]]
+    with tally.trial(key):
+        check(tally, case, run, lived, end)
     shutil.rmtree(folder)
 
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -14,6 +14,7 @@ from PIL import Image
 
 from campaigns.clock_cases import Case
 from campaigns.rehearsal import Rehearsal
+from campaigns.tally import Tally
 from campaigns.wandering_clock import NS_PER_S, WanderingClock
 from openflexure_timelapse.frame import Frame, Outcome
 from openflexure_timelapse.hosts.library import Library
@@ -26,7 +27,7 @@ from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.exif import read_frame_record
 from openflexure_timelapse.store.layout import local_time
 
-__all__ = ["Tally", "check"]
+__all__ = ["ClockTally", "check"]
 
 FPS = 15.0
 TAGS = ("DateTimeOriginal", "SubSecTimeOriginal", "OffsetTimeOriginal")
@@ -37,31 +38,15 @@ READ_PAIR_NS = 1_000_000
 
 
 @dataclass
-class Tally:
-    """Figures of one attack.
+class ClockTally(Tally):
+    """Figures of one attack on the clock."""
 
-    Attributes
-    ----------
-    broken : list of str
-        What fell.
-    """
-
-    trials: int = 0
-    slots: int = 0
-    captured: int = 0
-    missed: int = 0
-    reasonless: int = 0
     doubled: int = 0
     bursts: int = 0
     off_grid_ns: int = 0
     wrong_exif: int = 0
     unknown_gaps: int = 0
     silent: int = 0
-    broken: List[str] = field(default_factory=list)
-
-    def fell(self, told: str) -> None:
-        """Take note of a promise that fell."""
-        self.broken.append(told)
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ class Lived:
 
 
 def check(
-    tally: Tally,
+    tally: ClockTally,
     case: Case,
     run: Rehearsal,
     lived: Sequence[Lived],
@@ -101,7 +86,7 @@ def check(
     _check_movie(tally, run, frames)
 
 
-def _check_end(tally: Tally, run: Rehearsal, end: Optional[RunState]) -> None:
+def _check_end(tally: ClockTally, run: Rehearsal, end: Optional[RunState]) -> None:
     """Check that the run has come to its end."""
     if end is None or end.end_reason is not EndReason.COMPLETED:
         tally.fell(f"The run did not complete: {end}.")
@@ -109,7 +94,7 @@ def _check_end(tally: Tally, run: Rehearsal, end: Optional[RunState]) -> None:
         tally.fell(f"The run failed: {run.details('failed')[0]['error']}.")
 
 
-def _check_slots(tally: Tally, run: Rehearsal, grid: Grid) -> None:
+def _check_slots(tally: ClockTally, run: Rehearsal, grid: Grid) -> None:
     """Check that each slot has one outcome, and a reason if it was missed."""
     slots = run.slots()
     tally.slots += len(slots)
@@ -127,7 +112,7 @@ def _check_slots(tally: Tally, run: Rehearsal, grid: Grid) -> None:
 
 
 def _check_grid(
-    tally: Tally,
+    tally: ClockTally,
     case: Case,
     run: Rehearsal,
     frames: Sequence[Frame],
@@ -191,7 +176,7 @@ def _worst_ns(frames: Sequence[Frame], process: Lived, own: Sequence[int]) -> in
     return worst_ns
 
 
-def _check_bursts(tally: Tally, run: Rehearsal, grid: Grid) -> None:
+def _check_bursts(tally: ClockTally, run: Rehearsal, grid: Grid) -> None:
     """Check for more visits back to back than the plan allows."""
     begun = [
         slot
@@ -226,7 +211,7 @@ def _starts_ns(run: Rehearsal) -> List[int]:
 
 
 def _check_exif(
-    tally: Tally, run: Rehearsal, frames: Sequence[Frame], lived: Sequence[Lived]
+    tally: ClockTally, run: Rehearsal, frames: Sequence[Frame], lived: Sequence[Lived]
 ) -> None:
     """Check that each file says the time of day, and its worth, as it was."""
     read = _read_exif([run.folder / frame.file for frame in frames])
@@ -292,7 +277,7 @@ def _by_pillow(file: Path) -> Tuple[str, ...]:
 
 
 def _check_status(
-    tally: Tally, case: Case, run: Rehearsal, lived: Sequence[Lived]
+    tally: ClockTally, case: Case, run: Rehearsal, lived: Sequence[Lived]
 ) -> None:
     """Check that countdowns are sane, and what nobody knows is told."""
     tally.silent += sum(_silences(run, process) for process in lived)
@@ -323,7 +308,7 @@ def _silences(run: Rehearsal, process: Lived) -> int:
     return silent
 
 
-def _check_movie(tally: Tally, run: Rehearsal, frames: Sequence[Frame]) -> None:
+def _check_movie(tally: ClockTally, run: Rehearsal, frames: Sequence[Frame]) -> None:
     """Check that no burned-in clock runs backwards without a word."""
     if not frames:
         return

@@ -14,11 +14,12 @@ from unittest import mock
 
 from campaigns.findings import Cell, Findings, Table
 from campaigns.hardware_cases import CASES, Case
-from campaigns.hardware_checks import Tally, check
+from campaigns.hardware_checks import HardwareTally, check
 from campaigns.hung_calls import hang
 from campaigns.rehearsal import NS_PER_S, Rehearsal
 from campaigns.short_memory import COLUMNS as STARVED_COLUMNS
 from campaigns.short_memory import starve
+from campaigns.tally import each_in_turn, fallen
 from hardware_sim.clock import VirtualClock
 from openflexure_timelapse import quality
 from openflexure_timelapse.hosts.system import MOST_STUCK
@@ -67,14 +68,8 @@ COLUMNS = (
 
 def attack(trials: int, seed: int, work: Path) -> Findings:
     """Attack so many runs, each kind of fault in its turn."""
-    tallies = {name: Tally() for name in CASES}
-    names = list(CASES)
-    for trial in range(trials):
-        name = names[trial % len(names)]
-        _try(tallies[name], name, f"{seed}/{trial}", work / f"trial-{trial}")
-    broken = [
-        f"{name}: {told}" for name, tally in tallies.items() for told in tally.broken
-    ]
+    tallies = each_in_turn(CASES, HardwareTally, _try, trials, seed, work)
+    broken = fallen(tallies)
     rows = tuple(_row(name, tally) for name, tally in tallies.items() if tally.trials)
     tables = [Table(COLUMNS, rows)]
     if HANGS:
@@ -105,7 +100,7 @@ def _hang(calls: int, work: Path) -> Tuple[Table, List[str]]:
     return Table(HUNG_COLUMNS, tuple(rows)), fell
 
 
-def _row(name: str, tally: Tally) -> Tuple[Cell, ...]:
+def _row(name: str, tally: HardwareTally) -> Tuple[Cell, ...]:
     """Return an attack's line of the table."""
     return (
         name,
@@ -124,7 +119,7 @@ def _row(name: str, tally: Tally) -> Tuple[Cell, ...]:
     )
 
 
-def _try(tally: Tally, name: str, key: str, folder: Path) -> None:
+def _try(tally: HardwareTally, name: str, key: str, folder: Path) -> None:
     """Make one trial."""
     random = Random(f"{name}/{key}")
     case = CASES[name](random)
@@ -140,16 +135,14 @@ def _try(tally: Tally, name: str, key: str, folder: Path) -> None:
     for look in range(LOOKS_PER_SLOT * ((run.plan.frames or 0) + 4)):
         at_s = (look + 0.37) * interval_s / LOOKS_PER_SLOT
         clock.call_at(int(at_s * NS_PER_S), run.look)
-    fallen = len(tally.broken)
     with _short_of_memory(case, clock, random, run):
         end = run.run()
     run.look()
-    tally.trials += 1
-    if end is None or not engine.closed:
-        tally.fell("The run was not closed.")
-    else:
-        check(tally, case, run, light, end)
-    tally.broken[fallen:] = [f"{told} [{key}]" for told in tally.broken[fallen:]]
+    with tally.trial(key):
+        if end is None or not engine.closed:
+            tally.fell("The run was not closed.")
+        else:
+            check(tally, case, run, light, end)
     shutil.rmtree(folder)
 
 

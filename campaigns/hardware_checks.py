@@ -1,16 +1,17 @@
 """What must hold after a run whose hardware failed."""
 
 import json
-from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 from campaigns.hardware_cases import Case
 from campaigns.rehearsal import NS_PER_S, Rehearsal
+from campaigns.tally import Tally
 from openflexure_timelapse.frame import Frame, Outcome, Slot
 from openflexure_timelapse.run_state import EndReason, RunState
 from openflexure_timelapse.schedule import grid_of
 
-__all__ = ["Tally", "check"]
+__all__ = ["HardwareTally", "check"]
 
 MADE = (Outcome.CAPTURED, Outcome.LATE)
 # What a picture looks like that was taken while something was wrong.
@@ -27,22 +28,15 @@ LOST_STEPS = "stage_lost_steps"
 
 
 @dataclass
-class Tally:
-    """Figures of one attack.
+class HardwareTally(Tally):
+    """Figures of one attack on the hardware.
 
     Attributes
     ----------
     told_slots : float
         How long it took at most, in slots, until the status said what was wrong.
-    broken : list of str
-        What fell.
     """
 
-    trials: int = 0
-    slots: int = 0
-    captured: int = 0
-    missed: int = 0
-    reasonless: int = 0
     flagged: int = 0
     unflagged: int = 0
     untold: int = 0
@@ -50,15 +44,10 @@ class Tally:
     first_good: int = 0
     harmed: int = 0
     off_um: float = 0.0
-    broken: List[str] = field(default_factory=list)
-
-    def fell(self, told: str) -> None:
-        """Take note of a promise that fell."""
-        self.broken.append(told)
 
 
 def check(
-    tally: Tally, case: Case, run: Rehearsal, light: float, end: RunState
+    tally: HardwareTally, case: Case, run: Rehearsal, light: float, end: RunState
 ) -> None:
     """Add a run's figures to the tally, and what fell."""
     slots, frames = run.slots(), run.frames()
@@ -85,7 +74,9 @@ def _of(frame: Frame, truth: Mapping[int, Dict[str, Any]]) -> Dict[str, Any]:
     return truth[frame.draft.metadata["sensor_timestamp_ns"]]
 
 
-def _check_slots(tally: Tally, slots: Sequence[Slot], frames: Sequence[Frame]) -> None:
+def _check_slots(
+    tally: HardwareTally, slots: Sequence[Slot], frames: Sequence[Frame]
+) -> None:
     """Count; whatever was missed has its reason."""
     missed = [slot for slot in slots if slot.outcome not in MADE]
     tally.slots += len(slots)
@@ -98,7 +89,7 @@ def _check_slots(tally: Tally, slots: Sequence[Slot], frames: Sequence[Frame]) -
 
 
 def _check_flags(
-    tally: Tally, frames: Sequence[Frame], truth: Mapping[int, Dict[str, Any]]
+    tally: HardwareTally, frames: Sequence[Frame], truth: Mapping[int, Dict[str, Any]]
 ) -> None:
     """Check that each frame that is not what it should be says so."""
     for frame in frames:
@@ -115,7 +106,7 @@ def _check_flags(
 
 
 def _check_told(
-    tally: Tally,
+    tally: HardwareTally,
     case: Case,
     run: Rehearsal,
     slots: Sequence[Slot],
@@ -153,7 +144,7 @@ def _check_told(
 
 
 def _check_after(  # noqa: PLR0913, PLR0917 (all that remains of a run)
-    tally: Tally,
+    tally: HardwareTally,
     case: Case,
     run: Rehearsal,
     slots: Sequence[Slot],
@@ -205,7 +196,7 @@ def _over_s(case: Case, run: Rehearsal) -> float:
 
 
 def _harm(
-    tally: Tally,
+    tally: HardwareTally,
     frame: Frame,
     good: Sequence[Frame],
     truth: Mapping[int, Dict[str, Any]],
@@ -236,7 +227,9 @@ def _tenths(value: float) -> float:
     return round(value, 1)
 
 
-def _check_restored(tally: Tally, case: Case, run: Rehearsal, light: float) -> None:
+def _check_restored(
+    tally: HardwareTally, case: Case, run: Rehearsal, light: float
+) -> None:
     """Check that the hardware is as it was before the run."""
     auto = run.microscope.camera.exposure() == {"auto": True}
     level = run.microscope.light.level()

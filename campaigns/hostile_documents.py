@@ -4,9 +4,10 @@ import json
 import re
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.drawn import so_many
 from campaigns.hostile_folder import HEADER, RUN_ID, draft, jpeg
 from campaigns.hostile_requests import json_values
 from campaigns.hostile_tally import Tally
@@ -176,14 +177,7 @@ def attack_documents(trials: int, first: int) -> List[Tally]:
 def _read(tally: Tally, reader: Reader, drawn: Any, trials: int, first: int) -> None:
     """Give so many of them to one reader."""
 
-    @seed(first)
-    @settings(
-        max_examples=trials,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @so_many(trials, first)
     @given(data=drawn)
     def once(data: bytes) -> None:
         tally.tried += 1

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 from urllib.parse import quote
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.drawn import so_many
 from campaigns.hostile_folder import EVIL, RUN_ID
 from campaigns.hostile_tally import Reply, Tally
 from openflexure_timelapse.hosts.routes import ROUTES, Route
@@ -240,14 +241,7 @@ def attacked(
 ) -> Tuple[int, ...]:
     """Send so many requests; return the statuses that came."""
 
-    @seed(first)
-    @settings(
-        max_examples=trials,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @so_many(trials, first)
     @given(probe=probes(prefix))
     def once(probe: Probe) -> None:
         tally.judge(str(probe), sent(port, probe))

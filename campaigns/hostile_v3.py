@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, List
 
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis.errors import Unsatisfiable
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi.checks import (
@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from campaigns.drawn import so_many
 from campaigns.hostile_folder import EVIL, linked, outside, small_run, told_evil
 from campaigns.hostile_requests import attacked
 from campaigns.hostile_tally import Reply, Tally
@@ -90,14 +91,7 @@ def _try(tally: Tally, operation: Any, mode: Any, trials: int, first: int) -> No
     is_verb = operation.definition.raw.get("operationId") in VERBS
     checks: List[Any] = list(CHECKS) if is_verb else []
 
-    @seed(first)
-    @settings(
-        max_examples=trials,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
+    @so_many(trials, first)
     @given(case=operation.as_strategy(generation_mode=mode))
     def once(case: Any) -> None:
         if operation.path.endswith("/go_to") and _is_far(case.body):

@@ -17,7 +17,6 @@ from hardware_sim.microscope import SimMicroscope
 from openflexure_timelapse.errors import HardwareTimeoutError, WrongPhaseError
 from openflexure_timelapse.frame import Outcome
 from openflexure_timelapse.hosts.system import MOST_STUCK, RealClock
-from openflexure_timelapse.ports import Lane
 
 __all__ = ["HungCalls", "hang"]
 
@@ -25,39 +24,14 @@ Result = TypeVar("Result")
 
 SPEED = 100.0
 ALLOWANCE_NS = 250_000_000
+"""By which a deadline is longer: the camera that hangs computes nothing."""
+
 PLAN = {"interval_s": 20}
 GOOD_AFTER = 4
 MOST_LOST_AFTER = 12
 LOOK_S = 0.05
 MADE = (Outcome.CAPTURED, Outcome.LATE)
 OPEN_FILES = Path("/proc/self/fd")
-
-
-class _HastyClock(ScaledClock):
-    """A scaled clock whose deadlines are scaled, too, but for a quarter of a second."""
-
-    def lane(self, name: str) -> Lane:
-        """Make a lane of real threads."""
-        return _HastyLane(self, RealClock().lane(name))
-
-
-class _HastyLane:
-    """A real lane under scaled deadlines."""
-
-    def __init__(self, clock: ScaledClock, inner: Lane) -> None:
-        self._clock = clock
-        self._inner = inner
-
-    def call(
-        self, what: str, function: Callable[[], Result], deadline_ns: int
-    ) -> Result:
-        """Run `function` on the inner lane; see `ports.Lane`."""
-        real_ns = self._clock.real_ns(deadline_ns) + ALLOWANCE_NS
-        return self._inner.call(what, function, real_ns)
-
-    def close(self) -> None:
-        """Let the inner lane's thread end."""
-        self._inner.close()
 
 
 class _HangingCamera:
@@ -187,7 +161,7 @@ class _Trial:
         self._over = threading.Event()
         folder.mkdir(parents=True)
         self._run = Rehearsal(folder, PLAN, 1, "empty")
-        clock = _HastyClock(SPEED, RealClock())
+        clock = ScaledClock(SPEED, RealClock(), computing_ns=ALLOWANCE_NS)
         self._engine = self._run.begin(clock, wrap=self._wrap)
 
     def _wrap(self, microscope: SimMicroscope) -> _Hanging:

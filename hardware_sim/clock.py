@@ -239,6 +239,12 @@ class VirtualLane:
         """Do nothing: there is no thread to end."""
 
 
+# What a simulated device computes takes real time, which does not shrink with the
+# speed: at 100 times, a focus sweep of 1 s of rendering would miss a deadline of 75
+# scaled seconds. Long enough for a busy machine, short enough to wait for after a hang.
+COMPUTING_NS = 15 * NS_PER_S
+
+
 class ScaledClock:
     """A real clock whose time runs `speed` times faster.
 
@@ -250,10 +256,16 @@ class ScaledClock:
         The real clock; its waits and its threads are used.
     start_wall_ns : int or None
         The time of day at the start; None for the inner clock's.
+    computing_ns : int
+        Real time by which each deadline of a lane is longer.
     """
 
     def __init__(
-        self, speed: float, inner: Clock, start_wall_ns: Optional[int] = None
+        self,
+        speed: float,
+        inner: Clock,
+        start_wall_ns: Optional[int] = None,
+        computing_ns: int = COMPUTING_NS,
     ) -> None:
         if not speed > 0:
             raise ValueError(f"the speed must be above 0, not {speed}")
@@ -264,6 +276,7 @@ class ScaledClock:
         self._wall_at_zero_ns = wall_ns - self._begun_ns
         self._boot_id = f"{inner.boot_id()}-{self._begun_ns}"
         self._steps = _WallSteps()
+        self._computing_ns = computing_ns
 
     def monotonic_ns(self) -> int:
         """Return the scaled time; equal to the inner clock's at the start."""
@@ -304,7 +317,7 @@ class ScaledClock:
 
     def lane(self, name: str) -> "Lane":
         """Make a lane of the inner clock that reads deadlines in scaled time."""
-        return _ScaledLane(self, self._inner.lane(name))
+        return _ScaledLane(self, self._inner.lane(name), self._computing_ns)
 
     def step_wall(self, delta_ns: int, at_ns: Optional[int] = None) -> None:
         """Step the time of day, now or at the scaled monotonic time `at_ns`."""
@@ -315,24 +328,19 @@ class ScaledClock:
         return self._begun_ns + int((scaled_ns - self._begun_ns) / self._speed)
 
 
-# What a simulated device computes takes real time, which does not shrink with the
-# speed: at 100 times, a focus sweep of 1 s of rendering would miss a deadline of 75
-# scaled seconds. Long enough for a busy machine, short enough to wait for after a hang.
-COMPUTING_NS = 15 * NS_PER_S
-
-
 class _ScaledLane:
-    """A real lane under scaled deadlines, each longer by 15 real seconds."""
+    """A real lane under scaled deadlines, each longer by some real time."""
 
-    def __init__(self, clock: ScaledClock, inner: Lane) -> None:
+    def __init__(self, clock: ScaledClock, inner: Lane, longer_ns: int) -> None:
         self._clock = clock
+        self._longer_ns = longer_ns
         self._inner = inner
 
     def call(
         self, what: str, function: Callable[[], Result], deadline_ns: int
     ) -> Result:
         """Run `function` on the inner lane; see `ports.Lane`."""
-        real_ns = self._clock.real_ns(deadline_ns) + COMPUTING_NS
+        real_ns = self._clock.real_ns(deadline_ns) + self._longer_ns
         return self._inner.call(what, function, real_ns)
 
     def close(self) -> None:
