@@ -1,4 +1,4 @@
-"""A real HTTP server that receives messages, well or badly."""
+"""Those who are told: a real HTTP server, and a mouth that remembers."""
 
 import json
 import threading
@@ -7,6 +7,11 @@ from types import TracebackType
 from typing import Any, Dict, List, Optional, Type
 
 from typing_extensions import Self
+
+from openflexure_timelapse.hosts.channels import DeliveryError
+from openflexure_timelapse.hosts.news import News
+
+SECRET = "s3cret"  # noqa: S105 (what must not be seen anywhere)
 
 
 class WebReceiver:
@@ -82,3 +87,27 @@ class WebReceiver:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def news(number: int = 0, kind: str = "failed") -> News:
+    """Return some news."""
+    return News(
+        kind, f"title {number}", f"text {number}", f"time {number}", "lab", "run"
+    )
+
+
+class Mouth:
+    """A channel that remembers, and fails while it is told to."""
+
+    label = "mouth"
+    key = SECRET
+
+    def __init__(self) -> None:
+        self.said: List[News] = []
+        self.fails = False
+
+    def send(self, told: News) -> None:
+        """Remember, or fail."""
+        if self.fails:
+            raise DeliveryError("its server answered 500")
+        self.said.append(told)
