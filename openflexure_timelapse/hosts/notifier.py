@@ -23,8 +23,11 @@ __all__ = ["Notifier"]
 
 LOG = logging.getLogger(__name__)
 
+NS_PER_S = 1_000_000_000
 CLOSE_S = 20.0
 MOST_IN = 1000
+LOOK_AGAIN_NS = 60 * NS_PER_S
+"""At a file that cannot be read while messages wait for what it says."""
 
 Note = Callable[[str, Mapping[str, Any]], None]
 
@@ -127,6 +130,8 @@ class Notifier:
         self._wake.set()
         if thread is not None:
             thread.join(CLOSE_S)
+        if self._in:
+            LOG.warning("%d messages found nobody to be sent to.", len(self._in))
         left = [box for box in self._outboxes.values() if not box.is_empty]
         for box in left:
             LOG.warning("Messages by %s were not delivered.", box.channel.label)
@@ -157,9 +162,8 @@ class Notifier:
         try:
             targets = self._file.read()
         except StorageError as exc:  # told by the status; what waits, waits on
-            LOG.warning("Nobody can be told: %s", exc)
-            self._in.clear()
-            return None
+            LOG.warning("Nobody can be told for the moment: %s", exc)
+            return self._clock.monotonic_ns() + LOOK_AGAIN_NS if self._in else None
         self._arrange(self._make_channels(targets))
         while self._in:
             news = self._in.popleft()

@@ -192,6 +192,20 @@ def test_what_is_not_delivered_is_a_warning_and_an_event(
     assert noted == ["notification_failed"]
 
 
+def test_news_waits_for_a_file_that_is_being_mended(tmp_path: Path) -> None:
+    """A comma too many in the file costs no message."""
+    with WebReceiver() as receiver:
+        path = written(tmp_path / "n.json", {"webhook": 1})
+        teller, _ = notifier(path)
+        teller.post(news(1))
+        written(path, {"webhooks": [receiver.url]})
+        teller.post(news(2))
+        teller.close()
+        told = "".join(got["title"] + got["text"] for got in receiver.got)
+    assert "title 1" in told
+    assert "title 2" in told
+
+
 def test_without_a_file_nothing_is_begun() -> None:
     """No thread, no warning; a test says what is missing."""
     teller = Notifier(NotifyFile(), RealClock(), lambda *_: None)
