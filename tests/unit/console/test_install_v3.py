@@ -2,21 +2,22 @@
 
 import json
 import os
-import shutil
 import stat
-import sys
-import sysconfig
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict
 
 import pytest
 from cases.stored import make_read_only, small_disk
+from v3_site import (
+    ENTRY,
+    OTHER,
+    OURS,
+    PATCHED,
+    PLAIN,
+    said,
+    written,
+)
 
-from openflexure_timelapse.cli import main
-from openflexure_timelapse.console import doctor as doctor_module
-from openflexure_timelapse.console import install_v3 as install_module
-from openflexure_timelapse.console.host_check import OWN, V3, check_host
 from openflexure_timelapse.console.install_v3 import (
     NAME,
     backup_of,
@@ -30,85 +31,18 @@ from openflexure_timelapse.errors import (
     NotFoundError,
     TimelapseError,
 )
-from openflexure_timelapse.manifest import load_manifest
 from openflexure_timelapse.store.disk import is_temporary
-
-ROOT = Path(__file__).resolve().parents[3]
-TRUE = load_manifest().hosts["v3"]
-# Of this package and without the server's library, which unit tests have not.
-ENTRY = replace(
-    TRUE, python=">=3.7", entry_point="openflexure_timelapse.manifest:Manifest"
-)
-OURS = {"class": ENTRY.entry_point}
-OTHER = {"class": "somebody.elses:Thing"}
-SERVER = "openflexure-microscope-server"
-LIBRARY = "labthings-fastapi"
-
-
-def with_package(folder: Path, name: str, version: str) -> None:
-    """Write what pip leaves of an installed package, or replace it."""
-    info = folder / f"{name.replace('-', '_')}-0.dist-info"
-    info.mkdir(parents=True, exist_ok=True)
-    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    (info / "METADATA").write_text(text, encoding="utf-8")
-
-
-def without_package(folder: Path, name: str) -> None:
-    """Remove what `with_package` wrote."""
-    shutil.rmtree(str(folder / f"{name.replace('-', '_')}-0.dist-info"))
-
-
-@pytest.fixture(name="site")
-def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a Python's package folder, of a microscope; the only one that counts."""
-    site = tmp_path / "site"
-    with_package(site, OWN, "0.1.0")
-    with_package(site, LIBRARY, "0.3.0")
-    with_package(site, SERVER, "3.0.0b1")
-    standard = sysconfig.get_paths()["stdlib"]
-    monkeypatch.setattr(sys, "path", [str(site), str(ROOT), standard])
-    return site
-
-
-@pytest.fixture(name="root")
-def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the root of a microscope without a server."""
-    root = tmp_path / "var"
-    (root / "settings").mkdir(parents=True)
-    monkeypatch.setattr(install_module, "ROOT", root)
-    return root
-
-
-PATCHED = {
-    "base_config_file": "ofm_config_full.json",
-    "patch": {"things": {"stage": {"kwargs": {"x": 1.5}}}, "log": None},
-    "unknwon": ["é", 1, True],
-}
-PLAIN = {"things": {"camera": "some:Camera"}, "api_prefix": "/mine"}
-
-
-def written(path: Path, document: Any, **form: Any) -> Path:
-    """Write a configuration."""
-    form = {"indent": 4, "ensure_ascii": False, **form}
-    path.write_text(json.dumps(document, **form) + "\n", encoding="utf-8")
-    return path
-
-
-def said(path: Path) -> Any:
-    """Return what a configuration says."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
 
 # ------------------------------------------------------------------ the configuration
 
 
-def test_the_usual_place_is_found(root: Path, tmp_path: Path) -> None:
+def test_the_usual_place_is_found(v3_root: Path, tmp_path: Path) -> None:
     """Without --folder the microscope's own; with it the file, its folder, the root."""
     with pytest.raises(NotFoundError, match="--folder") as raised:
         config_file(None)
-    assert str(root / "settings" / "ofm_config.json") in str(raised.value)
-    path = written(root / "settings" / "ofm_config.json", PATCHED)
-    for given in (None, path, path.parent, root):
+    assert str(v3_root / "settings" / "ofm_config.json") in str(raised.value)
+    path = written(v3_root / "settings" / "ofm_config.json", PATCHED)
+    for given in (None, path, path.parent, v3_root):
         assert config_file(given) == path
     plain = written(tmp_path / "any_name.json", PLAIN)
     assert config_file(plain) == plain
@@ -117,7 +51,7 @@ def test_the_usual_place_is_found(root: Path, tmp_path: Path) -> None:
             config_file(wrong)
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     """The file that a link leads to is changed."""
     path, link = written(tmp_path / "true.json", PLAIN), tmp_path / "link.json"
@@ -143,7 +77,7 @@ CASES: Dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_it_is_added_and_removed(tmp_path: Path, case: str) -> None:
     """Our entry comes last and nothing else changes; undo gives back each byte."""
@@ -176,7 +110,7 @@ FORMS: Dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 @pytest.mark.parametrize("case", sorted(FORMS))
 def test_the_form_is_kept(tmp_path: Path, case: str, end: str) -> None:
@@ -195,7 +129,7 @@ def test_the_form_is_kept(tmp_path: Path, case: str, end: str) -> None:
     assert path.read_bytes() == text(expected)
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 def test_what_changed_since_is_kept(tmp_path: Path) -> None:
     """Undo takes out ours alone, and keeps the copy that is no longer the same."""
     path = written(tmp_path / "ofm_config.json", {"base_config_file": "b.json"})
@@ -211,7 +145,7 @@ def test_what_changed_since_is_kept(tmp_path: Path) -> None:
     assert '"eye"' in did.warnings[0]
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 @pytest.mark.parametrize("damage", ["gone", "damaged"])
 def test_without_the_copy_empty_objects_stay(tmp_path: Path, damage: str) -> None:
     """Who made them is not known then, and they change nothing."""
@@ -225,7 +159,7 @@ def test_without_the_copy_empty_objects_stay(tmp_path: Path, damage: str) -> Non
     assert said(path) == {"base_config_file": "b.json", "patch": {"things": {}}}
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 def test_permissions_and_owner_are_kept(tmp_path: Path) -> None:
     """The file and its copy belong to whom the file belonged."""
     path = written(tmp_path / "ofm_config.json", PATCHED)
@@ -240,7 +174,7 @@ def test_permissions_and_owner_are_kept(tmp_path: Path) -> None:
         assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 def test_what_cannot_be_written_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +219,7 @@ REFUSED: Dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 @pytest.mark.parametrize("case", sorted(REFUSED))
 def test_what_is_wrong_is_refused(tmp_path: Path, case: str) -> None:
     """A sentence says what, where and what to do; the file stays as it is."""
@@ -308,7 +242,7 @@ FOREIGN: Dict[str, Any] = {
 }
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 @pytest.mark.parametrize("case", sorted(FOREIGN))
 def test_a_foreign_thing_is_kept(tmp_path: Path, case: str) -> None:
     """A Thing of our name that is not ours is neither changed nor removed."""
@@ -320,7 +254,7 @@ def test_a_foreign_thing_is_kept(tmp_path: Path, case: str) -> None:
     assert said(path) == {"patch": {"things": things}}
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 def test_a_second_time_lapse_is_refused(tmp_path: Path) -> None:
     """Under another name, two of them would use one camera."""
     path = written(tmp_path / "ofm_config.json", {"things": {"mine": OURS}})
@@ -328,7 +262,7 @@ def test_a_second_time_lapse_is_refused(tmp_path: Path) -> None:
         install(path, ENTRY)
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 def test_the_base_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What our entry would be merged into must not be another Thing, if it is known."""
     monkeypatch.setenv("BASE_NAME", "base")
@@ -344,7 +278,7 @@ def test_the_base_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert install(path, ENTRY).done == "installed"
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("v3_site")
 @pytest.mark.parametrize(
     "thing",
     [
@@ -360,103 +294,3 @@ def test_an_entry_of_ones_own_is_left_alone(tmp_path: Path, thing: Any) -> None:
     before = path.read_bytes()
     assert install(path, ENTRY).done == "unchanged"
     assert path.read_bytes() == before
-
-
-# -------------------------------------------------------------------- the right Python
-
-
-@pytest.mark.parametrize("version", ["0.2.9", "0.3.0rc1"])
-def test_an_old_library_is_refused(site: Path, version: str) -> None:
-    """Without the library, or with an old one, the right Python is told."""
-    with_package(site, LIBRARY, version)
-    with pytest.raises(TimelapseError, match=r"needs 0\.3 or newer.*own Python"):
-        check_host(ENTRY, V3)
-    without_package(site, LIBRARY)
-    with pytest.raises(TimelapseError, match=r"has no labthings-fastapi.*--api v3"):
-        check_host(ENTRY, V3)
-
-
-@pytest.mark.parametrize("version", ["3.0.0a5", "3.0.0-alpha9", "3.0.0.dev4", "2.11.0"])
-def test_an_old_server_is_refused(site: Path, version: str) -> None:
-    """A server before the first beta is told to be upgraded."""
-    with_package(site, SERVER, version)
-    with pytest.raises(TimelapseError, match="upgrade the microscope"):
-        check_host(ENTRY, V3)
-
-
-@pytest.mark.parametrize(
-    "version", ["3.0.0b1", "3.0.0-beta2", "3.0.0rc1", "3.0", "3.1"]
-)
-def test_a_newer_server_will_do(site: Path, version: str) -> None:
-    """The first beta and whatever comes after it is fine."""
-    with_package(site, SERVER, version)
-    assert check_host(ENTRY, V3) == ()
-
-
-def test_what_the_server_would_not_load_is_refused(site: Path, tmp_path: Path) -> None:
-    """An old Python, no package, no class: said before the file is touched."""
-    path = written(tmp_path / "ofm_config.json", PATCHED)
-    old = replace(ENTRY, python=">=4.0")
-    lost = replace(ENTRY, entry_point="openflexure_timelapse.manifest:No")
-    for entry, told in ((old, "is too old"), (lost, "cannot be loaded")):
-        with pytest.raises(TimelapseError, match=told):
-            install(path, entry)
-    without_package(site, SERVER)
-    (warning,) = check_host(ENTRY, V3)
-    assert "right for development" in warning
-    without_package(site, OWN)
-    with pytest.raises(TimelapseError, match="not installed"):
-        install(path, ENTRY)
-    assert said(path) == PATCHED
-
-
-# ------------------------------------------------------- the command line, the check-up
-
-
-def test_undo_on_the_command_line(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It is tolerant of absence, and needs nothing of the server."""
-    command = ["install", "--api", "v3", "--undo"]
-    assert main(command) == 0
-    assert "There is nothing to undo" in capsys.readouterr().out
-    path = root / "settings" / "ofm_config.json"
-    written(path, {"patch": {"things": {NAME: TRUE.entry_point}}})
-    assert main(command) == 0
-    printed = capsys.readouterr().out
-    assert f"Removed the Thing timelapse: {path}" in printed
-    assert main([*command, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told == {"done": "nothing", "path": str(path), "warnings": []}
-    assert main(["install", "--api", "v3", "--folder", str(root / "no.json")]) == 2
-    assert "looked for" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("site")
-def test_the_check_up_tells_of_the_server(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing without a server; else whether the Thing is there, ours, and loads."""
-    entry = [ENTRY]
-
-    def found() -> List[str]:
-        findings = doctor_module.examine(tmp_path / "data")
-        return [item.level for item in findings if item.topic == "Server v3"]
-
-    monkeypatch.setattr(
-        doctor_module,
-        "load_manifest",
-        lambda: replace(load_manifest(), hosts={"v3": entry[0]}),
-    )
-    monkeypatch.setattr(doctor_module, "extension_folders", lambda _: [])
-    assert found() == []
-    path = written(root / "settings" / "ofm_config.json", PATCHED)
-    assert found() == ["warning"]
-    install(path, ENTRY)
-    assert found() == ["good"]
-    entry[0] = replace(ENTRY, python=">=4.0")
-    assert found() == ["warning"]
-    written(path, {"patch": {"things": {NAME: OTHER}}})
-    assert found() == ["bad"]
-    path.write_text("{", encoding="utf-8")
-    assert found() == ["bad"]
