@@ -1,14 +1,14 @@
 """The phases of a run, and the frozen status that everybody is shown.
 
-All changes of state are rows of one table in this file; `chart` draws
-``docs/run_states.md`` from it. Requests of a person that the table does not list are
-refused with a sentence; observations (the disk is full, space is back) are listed
-everywhere, because the world asks nobody.
+All changes of state are rows of one table in this file; the chart in
+``docs/run_states.md`` is drawn from it, and a test compares them. Requests of a person
+that the table does not list are refused with a sentence; observations (the disk is
+full, space is back) are listed everywhere, because the world asks nobody.
 """
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from openflexure_timelapse.errors import WrongPhaseError
 from openflexure_timelapse.frame import Outcome, Reason
@@ -24,7 +24,6 @@ __all__ = [
     "RunEvent",
     "RunState",
     "RunStatus",
-    "chart",
     "transition",
 ]
 
@@ -219,36 +218,6 @@ def transition(state: RunState, event: RunEvent) -> RunState:
         advice = "start a new one"
     told = "" if advice is None else f"; {advice}"
     raise WrongPhaseError(f"Cannot {event.value} a run that is {state.label}{told}.")
-
-
-def chart() -> str:
-    """Return the table as a mermaid state chart.
-
-    Finishing and ended stand once for all end reasons, and observations that change
-    nothing are left out.
-    """
-    names: Dict[str, str] = {}
-    edges: List[str] = []
-    for before, event, after in _rows():
-        for state in (before, after):
-            names.setdefault(_node(state), state.label)
-        edge = f"    {_node(before)} --> {_node(after)}: {event.value}"
-        if before != after and _node(before) != _node(after) and edge not in edges:
-            edges.append(edge)
-    nodes = [f'    state "{label}" as {node}' for node, label in names.items()]
-    lines = ["stateDiagram-v2", *nodes, f"    [*] --> {_node(WAITING)}", *edges]
-    lines.append(f"    {Phase.ENDED.value} --> [*]")
-    return "\n".join(lines) + "\n"
-
-
-def _node(state: RunState) -> str:
-    """Return a name of `state` that mermaid can read."""
-    parts = [state.phase.value]
-    if state.pause_reason is not None:
-        parts.append(state.pause_reason.value)
-    if state.disk_full:
-        parts.append("and_disk_full")
-    return "_".join(parts)
 
 
 # ---------------------------------------------------------------------------- status

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
+from cases.chart import chart
 
 from openflexure_timelapse.errors import WrongPhaseError
 from openflexure_timelapse.frame import Outcome
@@ -19,7 +20,6 @@ from openflexure_timelapse.run_state import (
     RunEvent,
     RunState,
     RunStatus,
-    chart,
     transition,
 )
 
