@@ -18,10 +18,10 @@ from openflexure_timelapse.store.recover import verify
 
 __all__ = ["SmallMicroscope", "endure", "grown"]
 
-FASTEST = 250.0
+FASTEST = 100.0
 SLOWEST = 1.0
-SPARE = 1.3
-"""A slot has so many times what a slot has cost just before."""
+SPARE = 3.0
+"""A slot has so many times what a slot has cost just before, without the verbs."""
 SLOTS_BEFORE = 500
 SIZE = (64, 48)
 PLAN: Dict[str, Any] = {
