@@ -120,12 +120,12 @@ def test_a_trial_says_what_became_of_it(
 # ------------------------------------------------------------------------- systemd
 
 
-def heard_until(line: socket.socket, start: str) -> List[str]:
-    """Return what systemd heard, up to a word that starts so."""
-    heard: List[str] = []
-    while not any(word.startswith(start) for word in heard):
-        heard += line.recv(4096).decode("utf-8").split("\n")
-    return heard
+def hear(line: socket.socket, *starts: str) -> None:
+    """Listen as systemd does until there was a word with each of these starts."""
+    awaited = set(starts)
+    while awaited:
+        words = line.recv(4096).decode("utf-8").split("\n")
+        awaited -= {s for s in awaited if any(word.startswith(s) for word in words)}
 
 
 def test_systemd_hears_a_recording_from_start_to_stop(
@@ -140,11 +140,9 @@ def test_systemd_hears_a_recording_from_start_to_stop(
         command = [sys.executable, "-m", "openflexure_timelapse", "record", str(plan)]
         out = tmp_path / "runs"
         with subprocess.Popen([*command, "--out", str(out)], env=environ) as program:
-            heard_until(line, "READY=1")
-            heard_until(line, "WATCHDOG=1")
-            heard_until(line, "STATUS=alone: ")
+            hear(line, "READY=1", "WATCHDOG=1", "STATUS=alone: ")
             program.send_signal(signal.SIGTERM)
-            heard_until(line, "STOPPING=1")
+            hear(line, "STOPPING=1")
             assert program.wait(PATIENCE_S) == 1  # left, to be resumed
     assert main(["record", "--resume", "--speed", "max", "--out", str(out)]) == 0
 
@@ -181,7 +179,7 @@ def test_a_stuck_run_is_ended_by_systemd_and_goes_on(
         command = [sys.executable, "-c", HUNG, *options]
         with subprocess.Popen(command, env=environ) as program:
             line.settimeout(PATIENCE_S)
-            heard_until(line, "READY=1")
+            hear(line, "READY=1")
             began_s = last_s = time.monotonic()
             while last_s + 2 > time.monotonic() and time.monotonic() < began_s + 60:
                 line.settimeout(0.1)
