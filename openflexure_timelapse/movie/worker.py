@@ -7,10 +7,12 @@ finished file its name. When its standard input ends, the parent is gone: it the
 removes the job's folder and ends itself and its ffmpeg.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -30,6 +32,9 @@ from openflexure_timelapse.movie.timeline import Beat, GapRule, Shot, beats
 __all__ = ["main"]
 
 NICENESS = 10
+IDLE_IO_CLASS = "3"
+OOM_SCORE = 500
+"""Of 1000: where memory runs out, the movie ends and not the microscope's server."""
 STANDARD_INPUT = 0
 REPORT_EVERY_S = 0.2
 SURVEY_SHARE = 0.3
@@ -191,7 +196,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     (path,) = sys.argv[1:] if arguments is None else arguments
     threading.Thread(target=_end_with_parent, args=(Path(path),), daemon=True).start()
-    os.nice(NICENESS)
+    _step_back()
     try:
         remark = _Work(JobFile(Path(path))).make()
     except FfmpegMissingError as exc:
@@ -208,6 +213,21 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 1
     _say(event="complete", message=remark)
     return 0
+
+
+def _step_back() -> None:
+    """Let the recording have the processor, the card and the memory first.
+
+    What a kernel or a container does not permit is left: the movie is made all the
+    same.
+    """
+    os.nice(NICENESS)
+    program = shutil.which("ionice")  # of util-linux; Python has no call for it
+    if program is not None:
+        command = [program, "-c", IDLE_IO_CLASS, "-p", str(os.getpid())]
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)  # noqa: S603
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), "ascii")
 
 
 def _end_with_parent(job: Path) -> None:
