@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, NoReturn, Optional
 
+from typing_extensions import get_args
+
 from openflexure_timelapse import __version__
 from openflexure_timelapse.console.printing import Printer
+from openflexure_timelapse.recipe import Recipe
 
 __all__ = ["Commands", "parser", "recipe_of"]
 
@@ -23,7 +26,9 @@ MOVIE_OPTIONS = (
     ("noise-hold", int, "GIF: grey levels that count as noise; 6"),
     ("plane", int, "of a z stack; the middle one"),
     ("position", str, "only this one; all"),
+    ("speed-up", float, "with --pace real: so many times faster than life"),
 )
+WRITTEN = ("timestamp", "elapsed_time", "scale_bar", "position_name", "gap_label")
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,20 @@ def _add_plan(plan: argparse.ArgumentParser, commands: Commands) -> None:
 def _add_movie(movie: argparse.ArgumentParser) -> None:
     """Add the arguments of ``movie``."""
     movie.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    for name, default, told in (
+        ("view", "position", "what is shown; all but position and grid are a PNG"),
+        ("pace", "frames", "real: one constant speed, whatever the intervals"),
+        ("planes", "one", "of a z stack: one, the sharpest, or all in one picture"),
+    ):
+        choices = get_args(Recipe.model_fields[name].annotation)
+        movie.add_argument(f"--{name}", choices=choices, help=f"{told}; {default}")
+    movie.add_argument(
+        "--line",
+        nargs=4,
+        type=int,
+        metavar=("X1", "Y1", "X2", "Y2"),
+        help="of a kymograph, in pixels of the frames; across the middle",
+    )
     movie.add_argument("--format", choices=["mp4", "gif"])
     for name, kind, told in MOVIE_OPTIONS:
         movie.add_argument(f"--{name}", type=kind, help=told)
@@ -186,22 +205,28 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
         ("stabilise", "take out drift and jitter; cuts a little off the sides"),
     ):
         movie.add_argument(f"--{name}", action="store_true", help=told)
-    for name in ("timestamp", "elapsed-time", "scale-bar", "gap-label"):
-        movie.add_argument(f"--no-{name}", action="store_true")
+    movie.add_argument(
+        "--position-name",
+        action="store_true",
+        help="draw the position's name; usual where there are several",
+    )
+    for name in WRITTEN:
+        movie.add_argument(f"--no-{name.replace('_', '-')}", action="store_true")
 
 
 def recipe_of(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the recipe that the options ask for; its rules are checked later."""
-    names = "format fps width height crf title gaps max_mb noise_hold plane position"
+    names = "format fps width height crf title gaps max_mb noise_hold plane position "
+    names += "view pace planes line speed_up"
     recipe = {
         name: getattr(options, name)
         for name in names.split()
         if getattr(options, name) is not None
     }
-    for name in ("timestamp", "elapsed_time", "scale_bar", "gap_label"):
+    for name in WRITTEN:
         if getattr(options, f"no_{name}"):
             recipe[name] = False
-    for name in ("deflicker", "stabilise"):
+    for name in ("deflicker", "stabilise", "position_name"):
         if getattr(options, name):
             recipe[name] = True
     return recipe

@@ -27,7 +27,7 @@ __all__ = ["Library", "checked_limit", "frame_json"]
 
 LARGEST_PAGE = 1000
 BYTES_PER_MB = 1_000_000
-MOVIE_SUFFIXES = (".mp4", ".gif")
+MOVIE_SUFFIXES = (".mp4", ".gif", ".png")
 
 
 class Library:

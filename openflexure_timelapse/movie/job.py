@@ -7,14 +7,14 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, Optional, Tuple
 
-from openflexure_timelapse.movie.timeline import MovieFrame
+from openflexure_timelapse.movie.frames import MovieFrame
 
 __all__ = ["JobFile", "Order", "write_job"]
 
 NEWLINE = b"\n"
-LONGEST_LINE_BYTES = 65_536
+USUAL_LINE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Order:
     """What the process is asked for; a recipe and its surroundings, in plain values.
 
     The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use
-    and `out` the temporary file to write.
+    and `out` the temporary file to write. `beat_ns` is the real time in one frame of
+    the movie, None where each slot is one; `name` is the position's, empty where it is
+    not to be seen, and `names` are those of a grid.
     """
 
     format: str
@@ -47,6 +49,12 @@ class Order:
     end_reason: str = ""
     deflicker: bool = False
     stabilise: bool = False
+    view: str = "position"
+    planes: str = "one"
+    line: Optional[Tuple[int, ...]] = None
+    beat_ns: Optional[int] = None
+    name: str = ""
+    names: Tuple[str, ...] = ()
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:
@@ -80,7 +88,7 @@ class JobFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with path.open("rb") as stream:
-            self.order = Order(**json.loads(stream.readline()))
+            self.order = _order(stream.readline())
             self._start = stream.tell()
             self._end = stream.seek(0, os.SEEK_END)
 
@@ -114,8 +122,14 @@ class JobFile:
         if self._end == self._start:
             return -1
         with self._path.open("rb") as stream:
-            stream.seek(max(self._start, self._end - LONGEST_LINE_BYTES))
-            return _frame(stream.read().splitlines()[-1]).slot
+            back = USUAL_LINE_BYTES
+            while True:
+                begin = max(self._start, self._end - back)
+                stream.seek(begin)
+                lines = stream.read().splitlines()
+                if begin == self._start or len(lines) > 1:
+                    return _frame(lines[-1]).slot
+                back *= 2  # a grid's line can be long
 
     def _seek_line(self, stream: BinaryIO, wanted: int) -> int:
         """Go to the first line that begins at `wanted` or later."""
@@ -131,6 +145,18 @@ def _line(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + NEWLINE
 
 
+def _order(line: bytes) -> Order:
+    """Return the order of the first line."""
+    facts: Dict[str, Any] = json.loads(line)
+    line_xy = facts["line"]
+    facts["line"] = None if line_xy is None else tuple(line_xy)
+    facts["names"] = tuple(facts["names"])
+    return Order(**facts)
+
+
 def _frame(line: bytes) -> MovieFrame:
     """Return the frame of a line."""
-    return MovieFrame(**json.loads(line))
+    facts: Dict[str, Any] = json.loads(line)
+    facts["planes"] = tuple(facts["planes"])
+    facts["cells"] = tuple(tuple(cell) for cell in facts["cells"])
+    return MovieFrame(**facts)

@@ -51,6 +51,7 @@ TAIL_LINES = 12
 UNDER_WAY = ("queued", "running")
 ALMOST = 0.999
 LEFTOVER_S = 3600
+NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ class RenderJob:
         FfmpegMissingError
             When an MP4 is asked for and there is no ffmpeg program.
         """
-        program = find_ffmpeg() if self._recipe.format == "mp4" else ""
+        recipe = self._recipe
+        needs_it = recipe.format == "mp4" and not recipe.is_still
+        program = find_ffmpeg() if needs_it else ""
         with self._lock:
             if self._thread is not None:
                 told = f"The movie {self._out.name} was started before; "
@@ -210,7 +213,7 @@ class RenderJob:
             with self._lock:
                 if self._cancelled:
                     raise self._cancellation()
-            yield replace(frame, path=str(Path(frame.path).absolute()))
+            yield frame.under(lambda path: str(Path(path).absolute()))
 
     def _watch(self, folder: Path) -> Tuple[Dict[str, Any], Tuple[str, ...], int]:
         """Run the process; return its last word, the end of its errors, its code."""
@@ -279,6 +282,9 @@ class RenderJob:
 
 def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Order:
     """Return what the process is asked for."""
+    named = recipe.position_name
+    if named is None:
+        named = context.several
     return Order(
         format=recipe.format,
         fps=recipe.fps,
@@ -302,7 +308,22 @@ def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Or
         end_reason=context.end_reason,
         program=program,
         out=str(out),
+        view=recipe.view,
+        planes=recipe.planes,
+        line=recipe.line,
+        beat_ns=_beat_ns(recipe, context),
+        name=context.position if named and not context.names else "",
+        names=context.names if named else ("",) * len(context.names),
     )
+
+
+def _beat_ns(recipe: Recipe, context: MovieContext) -> Optional[int]:
+    """Return the real time in one frame of the movie; None where a slot is one."""
+    if recipe.pace != "real":
+        return None
+    if recipe.speed_up is None:
+        return context.usual_interval_ns or context.interval_ns
+    return max(1, round(recipe.speed_up / recipe.fps * NS_PER_S))
 
 
 def _started(folder: Path) -> "subprocess.Popen[str]":

@@ -8,12 +8,14 @@ removes the job's folder and ends itself and its ffmpeg.
 """
 
 import json
+import math
 import os
 import shutil
 import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterable, Iterator, List, Optional
 
@@ -22,15 +24,36 @@ from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
 from openflexure_timelapse.movie.filters import Size, movie_size
 from openflexure_timelapse.movie.gif_maker import GifMaker
+from openflexure_timelapse.movie.grid import (
+    Grid,
+    GridLoader,
+    montage_size,
+    strip_height,
+)
 from openflexure_timelapse.movie.job import JobFile
+from openflexure_timelapse.movie.lettering import is_misordered
 from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
+from openflexure_timelapse.movie.pace import Length, length_of
+from openflexure_timelapse.movie.poster import Poster
+from openflexure_timelapse.movie.stack import FUSES
 from openflexure_timelapse.movie.stills import Loader, Still, first_size
-from openflexure_timelapse.movie.timeline import Beat, GapRule, Shot, beats
+from openflexure_timelapse.movie.timeline import (
+    Beat,
+    GapRule,
+    Shot,
+    beats,
+    duration_text,
+)
+from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 
 __all__ = ["main"]
 
 NICENESS = 10
 STANDARD_INPUT = 0
+NS_PER_S = 1_000_000_000
+MOST_BEATS = 200_000
+"""Of a movie in real time: hours, at any usual speed."""
+MISORDERED = "right-to-left text needs Debian's package libfribidi0 to be in order"
 REPORT_EVERY_S = 0.2
 SURVEY_SHARE = 0.3
 """Of the whole work, nearly."""
@@ -73,6 +96,7 @@ class _Work:
         self._job = job
         self._order = job.order
         self._unseen = 0
+        self._fuse = FUSES.get(job.order.planes)
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -86,8 +110,10 @@ class _Work:
             order.last_interval_ns,
             labelled=order.gap_label,
             dated=order.timestamp,
+            beat_ns=order.beat_ns,
         )
-        self._told = _Told(self._total())
+        self._length = self._planned()
+        self._told = _Told(self._length.beats)
         self._corrections = self._survey()
         shown = 1.0 if self._corrections is None else self._corrections.kept
         scale = order.um_per_pixel if order.scale_bar else None
@@ -98,36 +124,61 @@ class _Work:
             um_per_pixel=None if scale is None else scale * shown,
             frame=frame,
             interval_ns=order.interval_ns,
+            name=order.name,
         )
+
+    def _planned(self) -> Length:
+        """Return how many frames the result will have, nearly.
+
+        Raises
+        ------
+        RenderError
+            When nobody would live to see the end.
+        """
+        order, count = self._order, self._job.count()
+        if order.view in PROJECTIONS or (order.beat_ns is None and order.gaps == "cut"):
+            return Length(count, 0)
+        if order.beat_ns is None:
+            return Length(max(order.slots or 0, self._job.last_slot() + 1), 0)
+        length = length_of(self._job.frames(), self._rule.pace(), order.slots)
+        most = max(MOST_BEATS, 2 * count)
+        if length.beats > most:
+            lasts = duration_text(round(length.beats / order.fps * NS_PER_S))
+            speed = order.beat_ns * order.fps / NS_PER_S
+            faster = math.ceil(speed * length.beats / most)
+            told = (
+                f"At speed_up {speed:.6g} the movie would have {length.beats} frames "
+            )
+            told += f"and play for {lasts}; give a speed_up of {faster} or more, "
+            raise RenderError(told + "or pace 'frames'.")
+        return length
 
     def _survey(self) -> Optional[Corrections]:
         """Look at every frame, where something is to be put right."""
         order = self._order
         if not (order.deflicker or order.stabilise):
             return None
-        shots = Loader(survey_size(self._frame)).shots(self._job.frames())
+        loader = Loader(survey_size(self._frame), fuse=self._fuse)
         survey = Survey(
             self._frame, deflicker=order.deflicker, stabilise=order.stabilise
         )
-        count = self._job.count()
+        count, shots = self._job.count(), loader.shots(self._job.frames())
         return survey.look(shots, lambda done: self._told.looked(done, count))
 
     def make(self) -> str:
         """Make the movie; return a remark, or nothing."""
         order = self._order
-        size = movie_size(self._frame, order.width, order.height, order.format)
+        size = self._size()
         told = self._told
         remarks = [] if self._corrections is None else [self._corrections.remark]
-        if order.scale_bar and order.um_per_pixel is None:
-            remarks.append("no scale bar: the camera is not calibrated")
-        if self._style.writes_always and is_tiny(size):
-            told_size = f"{size[0]} x {size[1]} pixels"
-            remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
-        if order.format == "gif":
+        remarks += self._remarks(size)
+        if order.view in STILLS:
+            self._make_poster(size)
+        elif order.format == "gif":
             maker = GifMaker(
                 order, self._job.sample, self._beats, self._composer, self._loader
             )
-            remarks.append(maker.make(size, self._total(), told.progress))
+            remarks.append(maker.make(size, self._length.beats, told.progress))
         else:
             self._make_mp4(size)
         if self._unseen:
@@ -135,10 +186,51 @@ class _Work:
             remarks.append(f"{self._unseen} of {count} frames could not be shown")
         return "; ".join(remark for remark in remarks if remark)
 
+    def _remarks(self, size: Size) -> List[str]:
+        """Return what a person should know before it is made."""
+        order, remarks = self._order, []
+        if order.scale_bar and order.um_per_pixel is None:
+            remarks.append("no scale bar: the camera is not calibrated")
+        if self._style.writes_always and is_tiny(size):
+            told_size = f"{size[0]} x {size[1]} pixels"
+            remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
+        if any(map(is_misordered, (order.title, order.name, *order.names))):
+            remarks.append(MISORDERED)
+        if self._length.dropped:
+            count = f"{self._length.dropped} of {self._job.count()} frames"
+            remarks.append(f"{count} came faster than the movie plays; not shown")
+        return remarks
+
+    def _size(self) -> Size:
+        """Return the size of the movie."""
+        order, frame = self._order, self._frame
+        if order.view in STILLS:
+            whole = order.width is None and order.height is None
+            return frame if whole else movie_size(frame, order.width, order.height, "")
+        if not order.names:
+            return movie_size(frame, order.width, order.height, order.format)
+        montage = montage_size(len(order.names), frame)
+        size = movie_size(montage, order.width, order.height, order.format)
+        if order.height is not None or not self._style.writes_always:
+            return size
+        return size[0], size[1] + (strip_height(size) + 1) // 2 * 2
+
+    def _make_poster(self, size: Size) -> None:
+        """Make a picture of the whole run."""
+        poster = Poster(self._order, self._composer, self._loader)
+        if self._order.view == "kymograph":
+            um_per_pixel = self._style.um_per_pixel
+            poster.kymograph(
+                self._frame, um_per_pixel, self._beats, self._told.progress
+            )
+        else:
+            poster.projection(size, self._frame, self._shots, self._told.progress)
+
     def _make_mp4(self, size: Size) -> None:
         """Encode; the stored files go in where they would not be changed."""
         even = (self._frame[0] & ~1, self._frame[1] & ~1)
         changes = self._style.writes_always or self._corrections is not None
+        changes = changes or self._fuse is not None or bool(self._order.names)
         untouched = size == even and not changes
         composer = self._composer(self._frame if untouched else size)
         loader = self._loader(composer.canvas, keep_jpeg=untouched)
@@ -148,19 +240,38 @@ class _Work:
             os.fsync(stream.fileno())
 
     def _composer(self, size: Size) -> Composer:
-        return Composer(size, self._style)
+        if not self._order.names:
+            return Composer(size, self._style)
+        return Composer(size, replace(self._style, content=self._grid(size).cell))
+
+    def _grid(self, size: Size) -> Grid:
+        """Return where the positions stand in a movie of a size."""
+        strip_px = strip_height(size) if self._style.writes_always else 0
+        return Grid(size, self._frame, self._order.names, strip_px)
 
     def _loader(self, size: Size, *, keep_jpeg: bool = False) -> Loader:
         """Return what reads the frames for a movie of a size."""
+        order = self._order
+        if order.names:
+            return GridLoader(
+                self._grid(size),
+                self._frame,
+                order.gaps,
+                labelled=order.gap_label,
+                fuse=self._fuse,
+            )
         if self._corrections is None:
-            return Loader(size, size if keep_jpeg else None)
-        return Loader(size, put_right=self._corrections.apply)
+            return Loader(size, size if keep_jpeg else None, fuse=self._fuse)
+        return Loader(size, put_right=self._corrections.apply, fuse=self._fuse)
 
     def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
         """Yield the frames of the movie from the beginning."""
-        shots = self._counted(loader.shots(self._job.frames()))
         order = self._order
-        return beats(shots, self._rule, order.slots, order.end_reason)
+        return beats(self._shots(loader), self._rule, order.slots, order.end_reason)
+
+    def _shots(self, loader: Loader) -> Iterator[Shot[Still]]:
+        """Yield the frames from the first."""
+        return self._counted(loader.shots(self._job.frames()))
 
     def _counted(self, shots: Iterable[Shot[Still]]) -> Iterator[Shot[Still]]:
         """Pass shots on and count those without a picture, anew in each pass."""
@@ -168,12 +279,6 @@ class _Work:
         for shot in shots:
             self._unseen += shot.picture is None
             yield shot
-
-    def _total(self) -> int:
-        """Return how many frames the movie will have, nearly."""
-        if self._order.gaps == "cut":
-            return self._job.count()
-        return max(self._order.slots or 0, self._job.last_slot() + 1)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -20,7 +20,8 @@ from openflexure_timelapse.errors import (
     InvalidRecipeError,
     NotFoundError,
 )
-from openflexure_timelapse.hosts.movie_job import MovieJob, movie_frames
+from openflexure_timelapse.hosts.footage import movie_frames
+from openflexure_timelapse.hosts.movie_job import MovieJob
 from openflexure_timelapse.hosts.service import Service
 
 
