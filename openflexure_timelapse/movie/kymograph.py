@@ -159,7 +159,8 @@ def ticks(elapsed_ns: Sequence[int], apart: int) -> List[Tuple[int, str]]:
     fitting = (step for step in ROUND_S if span_s / step <= most)
     step_ns = round(next(fitting, ROUND_S[-1]) * NS_PER_S)
     found: List[Tuple[int, str]] = []
-    for count in range(-(-first // step_ns), last // step_ns + 1):
+    begin = -(-(first - step_ns // 4) // step_ns)  # a first row soon after counts
+    for count in range(begin, last // step_ns + 1):
         row = bisect_left(elapsed_ns, count * step_ns)
         if not found or row - found[-1][0] >= apart:
             found.append((row, duration_text(count * step_ns) if count else "0"))

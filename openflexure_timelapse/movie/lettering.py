@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, features
 
-__all__ = ["Mask", "is_misordered", "text_mask"]
+__all__ = ["Mask", "is_misordered", "text_mask", "without_font"]
 
 Mask = NDArray[np.uint8]
 
@@ -57,6 +57,17 @@ JOINERS = "\u200c\u200d"
 def is_misordered(text: str) -> bool:
     """Tell whether text runs from right to left and this computer cannot order it."""
     return _has(text, RIGHT_TO_LEFT) and not features.check("raqm")
+
+
+def without_font(text: str) -> str:
+    """Return the characters of a text that no font of this computer draws."""
+    names = (*FONT_FILES, PILLOWS_OWN)
+    lacking = dict.fromkeys(
+        char
+        for char in text
+        if char.isprintable() and not any(_has_glyph(name, char) for name in names)
+    )
+    return "".join(lacking)
 
 
 def _has(text: str, directions: Tuple[str, ...]) -> bool:
@@ -154,10 +165,19 @@ def _pieces(text: str) -> Tuple[Tuple[str, str], ...]:
             pieces[-1][0] += char
         else:
             pieces.append([char, name])
+    if len(pieces) == 1 or not _has(text, RIGHT_TO_LEFT):
+        return tuple((piece, name) for piece, name in pieces if piece) or (("", best),)
+    # A space between two pieces stands between them, whichever way they run.
+    apart = [
+        (part, name)
+        for piece, name in pieces
+        for part in (piece.rstrip(), piece[len(piece.rstrip()) :])
+        if part
+    ]
     strong = (char for char in text if _has(char, ("L", *RIGHT_TO_LEFT)))
     if _has(next(strong, ""), RIGHT_TO_LEFT):
-        pieces.reverse()
-    return tuple((piece, name) for piece, name in pieces if piece or len(pieces) == 1)
+        apart.reverse()
+    return tuple(apart)
 
 
 @lru_cache(maxsize=4096)

@@ -29,7 +29,7 @@ SMOOTHING_PX = 1.0
 NEIGHBOURHOOD = 0.006
 """Standard deviation in widths of the picture, at least `SMALLEST_PX` pixels."""
 SMALLEST_PX = 2.0
-POWER = 4
+POWER = 6
 FLOOR = 0.05
 """Grey levels: keeps planes without any detail equal."""
 SECOND_DIFFERENCE = np.array([[-1.0, 2.0, -1.0]], np.float32)

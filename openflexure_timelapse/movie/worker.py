@@ -31,7 +31,7 @@ from openflexure_timelapse.movie.grid import (
     strip_height,
 )
 from openflexure_timelapse.movie.job import JobFile
-from openflexure_timelapse.movie.lettering import is_misordered
+from openflexure_timelapse.movie.lettering import is_misordered, without_font
 from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
 from openflexure_timelapse.movie.pace import Length, length_of
 from openflexure_timelapse.movie.poster import Poster
@@ -53,6 +53,7 @@ STANDARD_INPUT = 0
 NS_PER_S = 1_000_000_000
 MOST_BEATS = 200_000
 """Of a movie in real time: hours, at any usual speed."""
+FONTS = "install one, for example Debian's package fonts-noto-cjk or fonts-noto-core"
 MISORDERED = "right-to-left text needs Debian's package libfribidi0 to be in order"
 REPORT_EVERY_S = 0.2
 SURVEY_SHARE = 0.3
@@ -194,8 +195,12 @@ class _Work:
         if self._style.writes_always and is_tiny(size):
             told_size = f"{size[0]} x {size[1]} pixels"
             remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
-        if any(map(is_misordered, (order.title, order.name, *order.names))):
+        words = "".join((order.title, order.name, *order.names))
+        if is_misordered(words):
             remarks.append(MISORDERED)
+        lacking = without_font(words)
+        if lacking:
+            remarks.append(f"no font here draws {lacking}: {FONTS}")
         if self._length.dropped:
             count = f"{self._length.dropped} of {self._job.count()} frames"
             remarks.append(f"{count} came faster than the movie plays; not shown")
