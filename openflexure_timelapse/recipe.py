@@ -155,17 +155,14 @@ class Recipe(Document):
             told = f"view {view!r} is one picture and becomes a PNG; leave out format"
             raise ValueError(told)
         if view == "kymograph" and self.height is not None:
-            told = (
-                f"height {self.height} of a kymograph follows from time; leave it out"
+            raise ValueError(
+                "the height of a kymograph follows from time; leave it out"
             )
-            raise ValueError(told)
         if view in PROJECTIONS and self.pace == "real":
             told = f"view {view!r} has no time axis; leave out pace"
             raise ValueError(told)
         if self.speed_up is not None and self.pace != "real":
-            told = (
-                f"speed_up {self.speed_up:g} is for a constant speed; add pace 'real'"
-            )
+            told = f"speed_up {self.speed_up:g} is for real time; add pace 'real'"
             raise ValueError(told)
         if self.plane is not None and self.planes != "one":
             told = f"planes {self.planes!r} looks at every plane; leave out plane"
@@ -190,10 +187,8 @@ class Recipe(Document):
             return
         for name in ("stabilise", "deflicker"):
             if getattr(self, name):
-                told = (
-                    f"view 'grid' shows the positions as they are; leave out {name}, "
-                )
-                raise ValueError(told + "or make a movie of each position")
+                told = f"view 'grid' shows positions as they are; leave out {name}, or "
+                raise ValueError(told + "make a movie of each position")
         if self.position is not None:
             told = "view 'grid' shows every position; leave out position"
             raise ValueError(told)

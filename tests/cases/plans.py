@@ -388,6 +388,68 @@ BAD_RECIPES: Tuple[Bad, ...] = (
         "max_mb should be more than 0 MB (it is 0)",
     ),
     Bad(
+        "a still picture as a GIF",
+        {"view": "average", "format": "gif"},
+        "(whole)",
+        "view 'average' is one picture and becomes a PNG; leave out format",
+    ),
+    Bad(
+        "a speed without a pace",
+        {"speed_up": 100},
+        "(whole)",
+        "speed_up 100 is for real time; add pace 'real'",
+    ),
+    Bad(
+        "a pace without time",
+        {"view": "maximum", "pace": "real"},
+        "(whole)",
+        "view 'maximum' has no time axis; leave out pace",
+    ),
+    Bad(
+        "one of all planes",
+        {"planes": "edf", "plane": 2},
+        "(whole)",
+        "planes 'edf' looks at every plane; leave out plane",
+    ),
+    Bad(
+        "one position in a grid",
+        {"view": "grid", "position": "left"},
+        "(whole)",
+        "view 'grid' shows every position; leave out position",
+    ),
+    Bad(
+        "a steady grid",
+        {"view": "grid", "stabilise": True},
+        "(whole)",
+        "view 'grid' shows positions as they are; leave out stabilise, or make a "
+        "movie of each position",
+    ),
+    Bad(
+        "a line in a movie",
+        {"line": [0, 0, 9, 9]},
+        "(whole)",
+        "line is for view 'kymograph'; leave it out",
+    ),
+    Bad(
+        "a line of one point",
+        {"view": "kymograph", "line": [4, 5, 4, 5]},
+        "(whole)",
+        "line [4, 5, 4, 5] is none; give x and y of its beginning and of its end, for "
+        "example [0, 240, 639, 240]",
+    ),
+    Bad(
+        "a line of three numbers",
+        {"view": "kymograph", "line": [4, 5, 4]},
+        "line.3",
+        "line.3 is missing",
+    ),
+    Bad(
+        "a high kymograph",
+        {"view": "kymograph", "height": 480},
+        "(whole)",
+        "the height of a kymograph follows from time; leave it out",
+    ),
+    Bad(
         "unknown format",
         {"format": "avi"},
         "format",

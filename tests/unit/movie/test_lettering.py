@@ -45,7 +45,9 @@ def parts(mask: Mask) -> List[Mask]:
 def alike(first: Mask, second: Mask) -> float:
     """Return how well two masks agree once they are of one size: 1 for the same."""
     size = (48, 96)
-    both = [cv2.resize(mask, size).astype(np.float64).ravel() for mask in (first, second)]
+    both = [
+        cv2.resize(mask, size).astype(np.float64).ravel() for mask in (first, second)
+    ]
     return float(np.corrcoef(both)[0, 1])
 
 
