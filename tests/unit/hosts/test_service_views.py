@@ -75,7 +75,7 @@ def test_a_view_is_made_and_listed(
 
 
 def test_the_frames_of_a_grid(service: Service) -> None:
-    """Each time has the files of all positions in the plan's order, of the planes asked."""
+    """Each time has the files of all positions, in the plan's order."""
     names = tuple(place["name"] for place in PLACES)
     run_id = run_of(service)
     for plane, each in ((1, 1), (None, 3)):
