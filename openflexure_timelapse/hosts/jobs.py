@@ -62,7 +62,7 @@ class JobQueue:
         batch = None
         if then is not None:
             movies = self._library.folder(run_id) / layout.MOVIES
-            files = [movies / f"{slug(name)}.{recipe.format}" for name in names]
+            files = [movies / f"{slug(name)}.{recipe.ending}" for name in names]
             names = [name for name, file in zip(names, files) if not file.exists()]
             if not names:
                 then()

@@ -133,6 +133,7 @@ class MovieJob(Job):
             position=self.position if plan.positions else "",
             slots=slots,
             end_reason=end_reason,
+            known=_known(plan),
         )
         path = self._free_name()
         frames = movie_frames(self._library, self.run_id, self.position, plane)
@@ -143,10 +144,10 @@ class MovieJob(Job):
         folder = self._library.folder(self.run_id) / layout.MOVIES
         folder.mkdir(exist_ok=True)
         stem = slug(self.position)
-        path = folder / f"{stem}.{self.recipe.format}"
+        path = folder / f"{stem}.{self.recipe.ending}"
         number = 2
         while path.exists():
-            path = folder / f"{stem}_{number}.{self.recipe.format}"
+            path = folder / f"{stem}_{number}.{self.recipe.ending}"
             number += 1
         return path
 
@@ -191,6 +192,12 @@ def _covered(store: RunStore) -> "tuple[int, str]":
     if last.reason is Reason.STOPPED:
         return last.first, ""
     return decided, last.reason.value
+
+
+def _known(plan: Plan) -> Dict[str, Any]:
+    """Return what a plan knows of what is recorded."""
+    sample = {} if plan.sample is None else plan.sample.model_dump(mode="json")
+    return {"name": plan.name, **sample}
 
 
 def _gap_reason(store: RunStore, before: int) -> str:

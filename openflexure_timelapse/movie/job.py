@@ -5,9 +5,9 @@ Lines, so that neither side ever holds more than one frame, however long the run
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional
 
 from openflexure_timelapse.movie.timeline import MovieFrame
 
@@ -21,8 +21,9 @@ LONGEST_LINE_BYTES = 65_536
 class Order:
     """What the process is asked for; a recipe and its surroundings, in plain values.
 
-    The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use
-    and `out` the temporary file to write.
+    The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use,
+    `encoder` the one in it, `about` what the file says of the run, and `out` the
+    temporary file to write. `codec` and `encoder` are empty where there is none.
     """
 
     format: str
@@ -47,6 +48,11 @@ class Order:
     end_reason: str = ""
     deflicker: bool = False
     stabilise: bool = False
+    codec: str = ""
+    encoder: str = ""
+    crop: Optional[List[int]] = None
+    shape: Optional[str] = None
+    about: Dict[str, Any] = field(default_factory=dict)
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:
@@ -109,13 +115,18 @@ class JobFile:
                 yield _frame(stream.readline())
                 at = stream.tell()
 
-    def last_slot(self) -> int:
-        """Return the slot of the last frame; -1 when there is none."""
+    def last(self) -> Optional[MovieFrame]:
+        """Return the last frame; None when there is none."""
         if self._end == self._start:
-            return -1
+            return None
         with self._path.open("rb") as stream:
             stream.seek(max(self._start, self._end - LONGEST_LINE_BYTES))
-            return _frame(stream.read().splitlines()[-1]).slot
+            return _frame(stream.read().splitlines()[-1])
+
+    def last_slot(self) -> int:
+        """Return the slot of the last frame; -1 when there is none."""
+        last = self.last()
+        return -1 if last is None else last.slot
 
     def _seek_line(self, stream: BinaryIO, wanted: int) -> int:
         """Go to the first line that begins at `wanted` or later."""

@@ -19,8 +19,17 @@ picture never leaps or runs back without a word.
 Pure, streaming: one frame of look-ahead, whatever the length.
 """
 
-from dataclasses import dataclass, replace
-from typing import Generic, Iterable, Iterator, List, Optional, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import (
+    Any,
+    Generic,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    TypeVar,
+)
 
 from openflexure_timelapse.errors import RenderError
 
@@ -94,6 +103,8 @@ class MovieContext:
         known.
     end_reason : str
         Why the slots after the last frame are missing; empty if none is, or unknown.
+    known : mapping
+        The plan's name as ``name`` and the fields of its sample, for the metadata.
     """
 
     interval_ns: int
@@ -102,6 +113,7 @@ class MovieContext:
     position: str
     slots: Optional[int]
     end_reason: str = ""
+    known: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

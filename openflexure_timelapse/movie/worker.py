@@ -14,17 +14,27 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
+from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
-from openflexure_timelapse.movie.filters import Size, movie_size
+from openflexure_timelapse.movie.filters import EVEN, Picture, Size
+from openflexure_timelapse.movie.fitting import Fitting, Maker
+from openflexure_timelapse.movie.framing import Framing, canvas_size, region_of
 from openflexure_timelapse.movie.gif_maker import GifMaker
 from openflexure_timelapse.movie.job import JobFile
+from openflexure_timelapse.movie.metadata import Metadata, ffmpeg_metadata, texts_of
 from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
 from openflexure_timelapse.movie.stills import Loader, Still, first_size
+from openflexure_timelapse.movie.stills_maker import (
+    WEBP_QUALITY,
+    AnimationMaker,
+    SequenceMaker,
+)
 from openflexure_timelapse.movie.timeline import Beat, GapRule, Shot, beats
 
 __all__ = ["main"]
@@ -80,6 +90,7 @@ class _Work:
             raise RenderError(told if count else "There are no frames to show.")
         self._frame: Size = frame
         order = self._order
+        self._region = region_of(frame, order.crop, order.shape)
         self._rule = GapRule.of(
             order.gaps,
             order.fps,
@@ -98,6 +109,7 @@ class _Work:
             um_per_pixel=None if scale is None else scale * shown,
             frame=frame,
             interval_ns=order.interval_ns,
+            region=self._region.size,
         )
 
     def _survey(self) -> Optional[Corrections]:
@@ -115,46 +127,95 @@ class _Work:
     def make(self) -> str:
         """Make the movie; return a remark, or nothing."""
         order = self._order
-        size = movie_size(self._frame, order.width, order.height, order.format)
-        told = self._told
+        region, shape = self._region, order.shape
+        size = canvas_size(region, order.width, order.height, order.format, shape)
         remarks = [] if self._corrections is None else [self._corrections.remark]
         if order.scale_bar and order.um_per_pixel is None:
             remarks.append("no scale bar: the camera is not calibrated")
         if self._style.writes_always and is_tiny(size):
             told_size = f"{size[0]} x {size[1]} pixels"
             remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
-        if order.format == "gif":
-            maker = GifMaker(
-                order, self._job.sample, self._beats, self._composer, self._loader
-            )
-            remarks.append(maker.make(size, self._total(), told.progress))
-        else:
-            self._make_mp4(size)
+        remarks.append(self._make(size))
         if self._unseen:
             count = self._job.count()
             remarks.append(f"{self._unseen} of {count} frames could not be shown")
         return "; ".join(remark for remark in remarks if remark)
 
-    def _make_mp4(self, size: Size) -> None:
-        """Encode; the stored files go in where they would not be changed."""
-        even = (self._frame[0] & ~1, self._frame[1] & ~1)
-        changes = self._style.writes_always or self._corrections is not None
-        untouched = size == even and not changes
+    def _make(self, size: Size) -> str:
+        """Make the file; return what had to be given up for it, or nothing."""
+        order, total, report = self._order, self._total(), self._told.progress
+        if order.format == "gif":
+            texts = texts_of(self._metadata()).items()
+            comment = "\n".join(f"{name}: {text}" for name, text in texts)
+            sample, beats = self._job.sample, self._beats
+            gif = GifMaker(order, sample, beats, self._composer, self._loader, comment)
+            return gif.make(size, total, report)
+        quality = order.crf if order.codec else WEBP_QUALITY
+        if order.max_mb is not None:
+            fitting = Fitting(self._job, self._maker, self._beats, total)
+            told = fitting.make(size, quality, report)
+        else:
+            maker, loader = self._maker(size, quality, Path(order.out))
+            maker.make(self._beats(loader), report)
+            told = ""
+        with Path(order.out).open("rb") as stream:
+            os.fsync(stream.fileno())
+        return told
+
+    def _maker(self, size: Size, quality: int, out: Path) -> Tuple[Maker, Loader]:
+        """Return what makes one movie, and what reads the frames for it.
+
+        The stored files go in where they would not be changed.
+        """
+        order = replace(self._order, out=str(out))
+        same = self._region.size
+        if order.format in EVEN:
+            same = same[0] & ~1, same[1] & ~1
+        cropped = self._region.size != self._frame
+        changes = cropped or self._style.writes_always or self._corrections is not None
+        files = order.codec or order.format == "jpeg"
+        untouched = bool(files) and size == same and not changes
         composer = self._composer(self._frame if untouched else size)
         loader = self._loader(composer.canvas, keep_jpeg=untouched)
-        maker = Mp4Maker(self._order, composer, loader, untouched=untouched)
-        maker.make(self._beats(loader), self._told.progress)
-        with Path(self._order.out).open("rb") as stream:
-            os.fsync(stream.fileno())
+        metadata = self._metadata()
+        if order.codec:
+            target = [*coding(order.encoder, quality), *container(order.format)]
+            target += ffmpeg_metadata(metadata, order.format)
+            return (
+                Mp4Maker(order, composer, loader, target, untouched=untouched),
+                loader,
+            )
+        if order.format in ("png", "jpeg"):
+            return (
+                SequenceMaker(order, composer, loader, metadata, untouched=untouched),
+                loader,
+            )
+        return AnimationMaker(order, composer, loader, metadata, quality), loader
+
+    def _metadata(self) -> Metadata:
+        """Return what the file says of itself."""
+        job, order = self._job, self._order
+        first, last = next(job.frames()), job.last()
+        if last is None:
+            raise RenderError("There are no frames to show.")
+        count, interval_ns = job.count(), order.interval_ns
+        return Metadata.of(order.about, first, last, count, interval_ns)
 
     def _composer(self, size: Size) -> Composer:
         return Composer(size, self._style)
 
     def _loader(self, size: Size, *, keep_jpeg: bool = False) -> Loader:
         """Return what reads the frames for a movie of a size."""
-        if self._corrections is None:
+        framing = Framing(self._frame, self._region, size)
+        if self._corrections is None and framing.is_whole:
             return Loader(size, size if keep_jpeg else None)
-        return Loader(size, put_right=self._corrections.apply)
+
+        def put_right(slot: int, picture: Picture) -> Picture:
+            if self._corrections is not None:
+                picture = self._corrections.apply(slot, picture)
+            return framing.cut(picture)
+
+        return Loader(framing.source, put_right=put_right)
 
     def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
         """Yield the frames of the movie from the beginning."""
