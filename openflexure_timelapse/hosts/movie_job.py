@@ -136,6 +136,7 @@ class MovieJob(Job):
             usual_interval_ns=_usual_interval_ns(grid, slots),
             several=len(names) > 1,
             names=() if self.position else names,
+            known=_known(plan),
         )
         path = self._free_name()
         frames = movie_frames(
@@ -162,7 +163,7 @@ class MovieJob(Job):
 def file_name(recipe: Recipe, position: str) -> str:
     """Return the name of a movie's file, where it is the first of its kind."""
     stem = slug(position) if position else recipe.view
-    return f"{stem}{f'_{recipe.view}' if recipe.is_still else ''}{recipe.suffix}"
+    return f"{stem}{f'_{recipe.view}' if recipe.is_still else ''}.{recipe.ending}"
 
 
 def shown_places(plan: Plan, recipe: Recipe) -> List[str]:
@@ -195,6 +196,12 @@ def _covered(store: RunStore) -> "tuple[int, str]":
     if last.reason is Reason.STOPPED:
         return last.first, ""
     return decided, last.reason.value
+
+
+def _known(plan: Plan) -> Dict[str, Any]:
+    """Return what a plan knows of what is recorded."""
+    sample = {} if plan.sample is None else plan.sample.model_dump(mode="json")
+    return {"name": plan.name, **sample}
 
 
 def check_recipe(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:

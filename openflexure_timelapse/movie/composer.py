@@ -59,6 +59,8 @@ class Style:
         nobody knows their scale.
     interval_ns : int
         Below one second the clocks show tenths.
+    region : (int, int) or None
+        Size of the part of such a frame that is shown; None for the whole.
     name : str
         Of the position; empty for none.
     content : (int, int) or None
@@ -71,6 +73,7 @@ class Style:
     um_per_pixel: Optional[float]
     frame: Size
     interval_ns: int
+    region: Optional[Size] = None
     name: str = ""
     content: Optional[Size] = None
 
@@ -111,7 +114,7 @@ class Composer:
         self._tiny = is_tiny(canvas)
         self._bar: Optional[Sprite] = None
         if style.um_per_pixel is not None and not self._tiny:
-            content = style.content or content_size(style.frame, canvas)
+            content = style.content or content_size(style.region or style.frame, canvas)
             um_per_pixel = style.um_per_pixel * self._shrunk(content)
             bar = scale_bar(um_per_pixel, content[0])
             self._bar = scale_bar_sprite(bar, self._text_px)
@@ -130,7 +133,7 @@ class Composer:
 
     def _shrunk(self, content: Size) -> float:
         """Return how many pixels of the frame are one pixel of the movie."""
-        width, height = self._style.frame
+        width, height = self._style.region or self._style.frame
         if 0 <= width - content[0] <= 1 and 0 <= height - content[1] <= 1:
             return 1.0  # one row or column is cut off, nothing is scaled
         return width / content[0]

@@ -1,7 +1,7 @@
 """What a movie is told of the stored frames, and of the run that they are from."""
 
-from dataclasses import dataclass, replace
-from typing import Callable, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Mapping, Optional, Tuple
 
 __all__ = ["MovieContext", "MovieFrame"]
 
@@ -76,6 +76,8 @@ class MovieContext:
         known.
     end_reason : str
         Why the slots after the last frame are missing; empty if none is, or unknown.
+    known : mapping
+        The plan's name as ``name`` and the fields of its sample, for the metadata.
     usual_interval_ns : int or None
         The interval of most slots; None for that of the beginning.
     several : bool
@@ -90,6 +92,7 @@ class MovieContext:
     position: str
     slots: Optional[int]
     end_reason: str = ""
+    known: Mapping[str, Any] = field(default_factory=dict)
     usual_interval_ns: Optional[int] = None
     several: bool = False
     names: Tuple[str, ...] = ()

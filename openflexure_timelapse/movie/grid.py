@@ -23,6 +23,7 @@ from openflexure_timelapse.movie.filters import (
     whole_pill,
 )
 from openflexure_timelapse.movie.frames import MovieFrame
+from openflexure_timelapse.movie.framing import Framing
 from openflexure_timelapse.movie.stills import Fuse, Loader, Still
 from openflexure_timelapse.movie.timeline import Shot
 
@@ -87,7 +88,7 @@ class Grid:
     canvas : (int, int)
         Of the movie.
     frame : (int, int)
-        Of the first stored picture.
+        Of the part of the stored pictures that is shown.
     names : tuple of str
         Of the positions, in the order of the cells; empty ones are not written.
     strip_px : int
@@ -136,8 +137,8 @@ class GridLoader(Loader):
     ----------
     grid : Grid
         Where the pictures stand.
-    frame : (int, int)
-        Of the first stored picture.
+    framing : Framing
+        Which part of the stored pictures fills a cell.
     gaps : str
         ``blank`` shows an empty cell where a picture is missing, else the last one.
     labelled : bool
@@ -149,15 +150,15 @@ class GridLoader(Loader):
     def __init__(
         self,
         grid: Grid,
-        frame: Size,
+        framing: Framing,
         gaps: str,
         *,
         labelled: bool,
         fuse: Optional[Fuse] = None,
     ) -> None:
-        super().__init__(grid.cell, fuse=fuse)
+        super().__init__(framing.source, fuse=fuse)
         self._grid = grid
-        self._frame = frame
+        self._framing = framing
         self._gaps = gaps
         self._labelled = labelled
         self._text_px = min(
@@ -179,15 +180,16 @@ class GridLoader(Loader):
         self._slot = frame.slot
         canvas = self._grid.canvas
         made = np.full((canvas[1], canvas[0], 3), BACKGROUND, np.uint8)
-        size, problems = self._frame, []
+        stored = self._framing.frame
+        size, problems = stored, []
         for index, paths in enumerate(frame.cells):
             found, problem = self._fill(made, index, paths)
-            if found is not None and found != self._frame:
+            if found is not None and found != stored:
                 size = MIXED
             problems.append(problem)
         if all(problems):
             return Shot(frame, None, problems[0])
-        return Shot(frame, Still(size, b"", made))
+        return Shot(frame, Still(size, b"", made, frame.slot))
 
     def _fill(
         self, made: Picture, index: int, paths: Tuple[str, ...]
@@ -197,6 +199,7 @@ class GridLoader(Loader):
             self.picture(paths) if paths else (None, None, NO_IMAGE)
         )
         if picture is not None:
+            picture = self._framing.cut(picture)
             self._held[index] = picture
             problem = ""
         elif self._gaps != "blank":

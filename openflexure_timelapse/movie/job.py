@@ -5,9 +5,9 @@ Lines, so that neither side ever holds more than one frame, however long the run
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.movie.frames import MovieFrame
 
@@ -21,10 +21,12 @@ USUAL_LINE_BYTES = 65_536
 class Order:
     """What the process is asked for; a recipe and its surroundings, in plain values.
 
-    The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use
-    and `out` the temporary file to write. `beat_ns` is the real time in one frame of
-    the movie, None where each slot is one; `name` is the position's, empty where it is
-    not to be seen, and `names` are those of a grid.
+    The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use,
+    `encoder` the one in it, `about` what the file says of the run, and `out` the
+    temporary file to write. `codec` and `encoder` are empty where there is none.
+    `beat_ns` is the real time in one frame of the movie, None where each slot is one;
+    `name` is the position's, empty where it is not to be seen, and `names` are those of
+    a grid.
     """
 
     format: str
@@ -55,6 +57,11 @@ class Order:
     beat_ns: Optional[int] = None
     name: str = ""
     names: Tuple[str, ...] = ()
+    codec: str = ""
+    encoder: str = ""
+    crop: Optional[List[int]] = None
+    shape: Optional[str] = None
+    about: Dict[str, Any] = field(default_factory=dict)
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:
@@ -117,10 +124,10 @@ class JobFile:
                 yield _frame(stream.readline())
                 at = stream.tell()
 
-    def last_slot(self) -> int:
-        """Return the slot of the last frame; -1 when there is none."""
+    def last(self) -> Optional[MovieFrame]:
+        """Return the last frame; None when there is none."""
         if self._end == self._start:
-            return -1
+            return None
         with self._path.open("rb") as stream:
             back = USUAL_LINE_BYTES
             while True:
@@ -128,8 +135,13 @@ class JobFile:
                 stream.seek(begin)
                 lines = stream.read().splitlines()
                 if begin == self._start or len(lines) > 1:
-                    return _frame(lines[-1]).slot
+                    return _frame(lines[-1])
                 back *= 2  # a grid's line can be long
+
+    def last_slot(self) -> int:
+        """Return the slot of the last frame; -1 when there is none."""
+        last = self.last()
+        return -1 if last is None else last.slot
 
     def _seek_line(self, stream: BinaryIO, wanted: int) -> int:
         """Go to the first line that begins at `wanted` or later."""

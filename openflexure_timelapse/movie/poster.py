@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Callable, Iterator, Optional, Tuple, Union
 
-import cv2
+from PIL import Image, PngImagePlugin
 
 from openflexure_timelapse.errors import RenderError
 from openflexure_timelapse.movie.composer import Composer
@@ -16,6 +16,7 @@ from openflexure_timelapse.movie.filters import (
 from openflexure_timelapse.movie.frames import MovieFrame
 from openflexure_timelapse.movie.job import Order
 from openflexure_timelapse.movie.kymograph import Rows, pixels_along
+from openflexure_timelapse.movie.metadata import Metadata, texts_of
 from openflexure_timelapse.movie.projection import Projection
 from openflexure_timelapse.movie.sheet import Sheet
 from openflexure_timelapse.movie.stills import Loader, Still
@@ -75,6 +76,8 @@ class Poster:
         Returns what pictures of a size look like.
     loader : callable
         Returns what reads the frames for a size.
+    metadata : Metadata
+        What the file says of itself.
     """
 
     def __init__(
@@ -82,10 +85,12 @@ class Poster:
         order: Order,
         composer: Callable[[Size], Composer],
         loader: Callable[[Size], Loader],
+        metadata: Metadata,
     ) -> None:
         self._order = order
         self._composer = composer
         self._loader = loader
+        self._metadata = metadata
 
     def projection(
         self,
@@ -171,9 +176,11 @@ class Poster:
 
     def _write(self, picture: Picture) -> None:
         """Write the file, durably."""
-        _, data = cv2.imencode(".png", picture)
+        told = PngImagePlugin.PngInfo()
+        for name, text in texts_of(self._metadata).items():
+            told.add_itxt(name, text)
         with Path(self._order.out).open("wb") as stream:
-            stream.write(data.tobytes())
+            Image.fromarray(picture[..., ::-1]).save(stream, "png", pnginfo=told)
             stream.flush()
             os.fsync(stream.fileno())
 

@@ -29,11 +29,12 @@ from openflexure_timelapse.errors import (
     RenderError,
     TimelapseError,
 )
-from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
+from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.movie.job import Order, write_job
+from openflexure_timelapse.movie.metadata import gathered
 from openflexure_timelapse.movie.mishap import explain
 from openflexure_timelapse.movie.timeline import MovieContext, MovieFrame
-from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.recipe import USUAL_CRF, Recipe
 from openflexure_timelapse.store.disk import (
     is_temporary,
     rename_durably,
@@ -126,11 +127,9 @@ class RenderJob:
         RenderError
             When it was started before.
         FfmpegMissingError
-            When an MP4 is asked for and there is no ffmpeg program.
+            When there is no ffmpeg program, or it lacks the codec.
         """
-        recipe = self._recipe
-        needs_it = recipe.format == "mp4" and not recipe.is_still
-        program = find_ffmpeg() if needs_it else ""
+        program, encoder = tools_of(self._recipe)
         with self._lock:
             if self._thread is not None:
                 told = f"The movie {self._out.name} was started before; "
@@ -139,7 +138,10 @@ class RenderJob:
                 return
             self._now = replace(self._now, state="running")
             self._thread = threading.Thread(
-                target=self._run, args=(program,), name="timelapse-render", daemon=True
+                target=self._run,
+                args=(program, encoder),
+                name="timelapse-render",
+                daemon=True,
             )
             self._thread.start()
 
@@ -172,14 +174,14 @@ class RenderJob:
 
     # -------------------------------------------------------------- the job's thread
 
-    def _run(self, program: str) -> None:
+    def _run(self, program: str, encoder: str) -> None:
         """Make the movie and tell how it ended, whatever happens."""
         folder = self._out.with_name(temporary_name(self._out.name))
         error: Optional[TimelapseError] = None
         remark = ""
         try:
             with _rendering_in(folder.parent):
-                remark = self._make(program, folder)
+                remark = self._make(program, encoder, folder)
         except TimelapseError as exc:
             error = exc
         except OSError as exc:
@@ -191,11 +193,11 @@ class RenderJob:
         with self._lock:
             self._end(error, remark)
 
-    def _make(self, program: str, folder: Path) -> str:
+    def _make(self, program: str, encoder: str, folder: Path) -> str:
         """Make the movie; return the remark of the process."""
         folder.mkdir()
         made = folder / self._out.name
-        order = _order(self._recipe, self._context, program, made)
+        order = _order(self._recipe, self._context, program, encoder, made)
         write_job(folder / JOB_FILE, order, self._until_cancelled())
         report, tail, code = self._watch(folder)
         with self._lock:
@@ -280,17 +282,20 @@ class RenderJob:
         self._lock.notify_all()
 
 
-def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Order:
+def _order(
+    recipe: Recipe, context: MovieContext, program: str, encoder: str, out: Path
+) -> Order:
     """Return what the process is asked for."""
     named = recipe.position_name
     if named is None:
         named = context.several
+    crop = recipe.crop
     return Order(
         format=recipe.format,
         fps=recipe.fps,
         width=recipe.width,
         height=recipe.height,
-        crf=recipe.crf,
+        crf=USUAL_CRF.get(recipe.coded, 0) if recipe.crf is None else recipe.crf,
         deflicker=recipe.deflicker,
         stabilise=recipe.stabilise,
         timestamp=recipe.timestamp,
@@ -314,6 +319,11 @@ def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Or
         beat_ns=_beat_ns(recipe, context),
         name=context.position if named and not context.names else "",
         names=context.names if named else ("",) * len(context.names),
+        codec=recipe.coded,
+        encoder=encoder,
+        crop=None if crop is None else [crop.x, crop.y, crop.width, crop.height],
+        shape=recipe.shape,
+        about=gathered(recipe, context.known, context.position),
     )
 
 

@@ -51,11 +51,14 @@ class Still:
         The file; empty once decoded.
     pixels : array of uint8 or None
         The picture in the movie's size; None while it is only bytes.
+    slot : int
+        Of the frame.
     """
 
     size: Size
     jpeg: bytes
     pixels: Optional[Picture]
+    slot: int
 
 
 def _as_it_is(_: int, picture: Picture) -> Picture:
@@ -113,11 +116,12 @@ class Loader:
         if size is None:
             return Shot(frame, None, problem)
         if size == self._keep_jpeg:
-            return Shot(frame, Still(size, jpeg, None))
+            return Shot(frame, Still(size, jpeg, None, frame.slot))
         pixels = self.decode(jpeg, size)
         if pixels is None:
             return Shot(frame, None, DAMAGED)
-        return Shot(frame, Still(size, b"", self._put_right(frame.slot, pixels)))
+        shown = self._put_right(frame.slot, pixels)
+        return Shot(frame, Still(size, b"", shown, frame.slot))
 
     def _fused(self, frame: MovieFrame) -> Shot[Still]:
         """Read the planes of a visit as one picture."""

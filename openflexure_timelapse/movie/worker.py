@@ -17,26 +17,26 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
-from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
+from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
-from openflexure_timelapse.movie.filters import Size, movie_size
+from openflexure_timelapse.movie.filters import Size
+from openflexure_timelapse.movie.fitting import Fitting, Maker
 from openflexure_timelapse.movie.gif_maker import GifMaker
-from openflexure_timelapse.movie.grid import (
-    Grid,
-    GridLoader,
-    montage_size,
-    strip_height,
-)
 from openflexure_timelapse.movie.job import JobFile
-from openflexure_timelapse.movie.lettering import is_misordered, without_font
+from openflexure_timelapse.movie.metadata import Metadata, ffmpeg_metadata, texts_of
 from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
 from openflexure_timelapse.movie.pace import Length, length_of
 from openflexure_timelapse.movie.poster import Poster
 from openflexure_timelapse.movie.stack import FUSES
 from openflexure_timelapse.movie.stills import Loader, Still, first_size
+from openflexure_timelapse.movie.stills_maker import (
+    WEBP_QUALITY,
+    AnimationMaker,
+    SequenceMaker,
+)
 from openflexure_timelapse.movie.timeline import (
     Beat,
     GapRule,
@@ -44,6 +44,7 @@ from openflexure_timelapse.movie.timeline import (
     beats,
     duration_text,
 )
+from openflexure_timelapse.movie.view import View
 from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 
 __all__ = ["main"]
@@ -53,8 +54,6 @@ STANDARD_INPUT = 0
 NS_PER_S = 1_000_000_000
 MOST_BEATS = 200_000
 """Of a movie in real time: hours, at any usual speed."""
-FONTS = "install one, for example Debian's package fonts-noto-cjk or fonts-noto-core"
-MISORDERED = "right-to-left text needs Debian's package libfribidi0 to be in order"
 REPORT_EVERY_S = 0.2
 SURVEY_SHARE = 0.3
 """Of the whole work, nearly."""
@@ -97,7 +96,7 @@ class _Work:
         self._job = job
         self._order = job.order
         self._unseen = 0
-        self._fuse = FUSES.get(job.order.planes)
+        self._as_stored = False
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -105,6 +104,7 @@ class _Work:
             raise RenderError(told if count else "There are no frames to show.")
         self._frame: Size = frame
         order = self._order
+        View(order, frame, None)  # refuses what it cannot show before any work
         self._rule = GapRule.of(
             order.gaps,
             order.fps,
@@ -116,17 +116,7 @@ class _Work:
         self._length = self._planned()
         self._told = _Told(self._length.beats)
         self._corrections = self._survey()
-        shown = 1.0 if self._corrections is None else self._corrections.kept
-        scale = order.um_per_pixel if order.scale_bar else None
-        self._style = Style(
-            title=order.title,
-            timestamp=order.timestamp,
-            elapsed_time=order.elapsed_time,
-            um_per_pixel=None if scale is None else scale * shown,
-            frame=frame,
-            interval_ns=order.interval_ns,
-            name=order.name,
-        )
+        self._view = View(order, frame, self._corrections)
 
     def _planned(self) -> Length:
         """Return how many frames the result will have, nearly.
@@ -147,9 +137,7 @@ class _Work:
             lasts = duration_text(round(length.beats / order.fps * NS_PER_S))
             speed = order.beat_ns * order.fps / NS_PER_S
             faster = math.ceil(speed * length.beats / most)
-            told = (
-                f"At speed_up {speed:.6g} the movie would have {length.beats} frames "
-            )
+            told = f"At speed_up {speed:.6g} the movie would have {length.beats} frames "
             told += f"and play for {lasts}; give a speed_up of {faster} or more, "
             raise RenderError(told + "or pace 'frames'.")
         return length
@@ -159,7 +147,7 @@ class _Work:
         order = self._order
         if not (order.deflicker or order.stabilise):
             return None
-        loader = Loader(survey_size(self._frame), fuse=self._fuse)
+        loader = Loader(survey_size(self._frame), fuse=FUSES.get(order.planes))
         survey = Survey(
             self._frame, deflicker=order.deflicker, stabilise=order.stabilise
         )
@@ -169,105 +157,88 @@ class _Work:
     def make(self) -> str:
         """Make the movie; return a remark, or nothing."""
         order = self._order
-        size = self._size()
-        told = self._told
         remarks = [] if self._corrections is None else [self._corrections.remark]
-        remarks += self._remarks(size)
+        remarks += self._view.remarks()
+        if self._length.dropped:
+            dropped = f"{self._length.dropped} of {self._job.count()} frames"
+            remarks.append(f"{dropped} came faster than the movie plays; not shown")
         if order.view in STILLS:
-            self._make_poster(size)
-        elif order.format == "gif":
-            maker = GifMaker(
-                order, self._job.sample, self._beats, self._composer, self._loader
-            )
-            remarks.append(maker.make(size, self._length.beats, told.progress))
+            self._make_poster()
         else:
-            self._make_mp4(size)
+            remarks.append(self._make(self._view.size))
+        if self._as_stored and order.about.get("keeps_place_back"):
+            remarks.append("each picture is as stored; its EXIF names the place, too")
         if self._unseen:
             count = self._job.count()
             remarks.append(f"{self._unseen} of {count} frames could not be shown")
         return "; ".join(remark for remark in remarks if remark)
 
-    def _remarks(self, size: Size) -> List[str]:
-        """Return what a person should know before it is made."""
-        order, remarks = self._order, []
-        if order.scale_bar and order.um_per_pixel is None:
-            remarks.append("no scale bar: the camera is not calibrated")
-        if self._style.writes_always and is_tiny(size):
-            told_size = f"{size[0]} x {size[1]} pixels"
-            remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
-        words = "".join((order.title, order.name, *order.names))
-        if is_misordered(words):
-            remarks.append(MISORDERED)
-        lacking = without_font(words)
-        if lacking:
-            remarks.append(f"no font here draws {lacking}: {FONTS}")
-        if self._length.dropped:
-            count = f"{self._length.dropped} of {self._job.count()} frames"
-            remarks.append(f"{count} came faster than the movie plays; not shown")
-        return remarks
-
-    def _size(self) -> Size:
-        """Return the size of the movie."""
-        order, frame = self._order, self._frame
-        if order.view in STILLS:
-            whole = order.width is None and order.height is None
-            return frame if whole else movie_size(frame, order.width, order.height, "")
-        if not order.names:
-            return movie_size(frame, order.width, order.height, order.format)
-        montage = montage_size(len(order.names), frame)
-        size = movie_size(montage, order.width, order.height, order.format)
-        if order.height is not None or not self._style.writes_always:
-            return size
-        return size[0], size[1] + (strip_height(size) + 1) // 2 * 2
-
-    def _make_poster(self, size: Size) -> None:
-        """Make a picture of the whole run."""
-        poster = Poster(self._order, self._composer, self._loader)
-        if self._order.view == "kymograph":
-            um_per_pixel = self._style.um_per_pixel
-            poster.kymograph(
-                self._frame, um_per_pixel, self._beats, self._told.progress
-            )
+    def _make(self, size: Size) -> str:
+        """Make the file; return what had to be given up for it, or nothing."""
+        order, total, report = self._order, self._length.beats, self._told.progress
+        if order.format == "gif":
+            texts = texts_of(self._metadata()).items()
+            comment = "\n".join(f"{name}: {text}" for name, text in texts)
+            sample, beats = self._job.sample, self._beats
+            view = self._view
+            gif = GifMaker(order, sample, beats, view.composer, view.loader, comment)
+            return gif.make(size, total, report)
+        quality = order.crf if order.codec else WEBP_QUALITY
+        if order.max_mb is not None:
+            fitting = Fitting(self._job, self._maker, self._beats, total)
+            told = fitting.make(size, quality, report)
         else:
-            poster.projection(size, self._frame, self._shots, self._told.progress)
-
-    def _make_mp4(self, size: Size) -> None:
-        """Encode; the stored files go in where they would not be changed."""
-        even = (self._frame[0] & ~1, self._frame[1] & ~1)
-        changes = self._style.writes_always or self._corrections is not None
-        changes = changes or self._fuse is not None or bool(self._order.names)
-        untouched = size == even and not changes
-        composer = self._composer(self._frame if untouched else size)
-        loader = self._loader(composer.canvas, keep_jpeg=untouched)
-        maker = Mp4Maker(self._order, composer, loader, untouched=untouched)
-        maker.make(self._beats(loader), self._told.progress)
-        with Path(self._order.out).open("rb") as stream:
+            maker, loader = self._maker(size, quality, Path(order.out))
+            maker.make(self._beats(loader), report)
+            told = ""
+        with Path(order.out).open("rb") as stream:
             os.fsync(stream.fileno())
+        return told
 
-    def _composer(self, size: Size) -> Composer:
-        if not self._order.names:
-            return Composer(size, self._style)
-        return Composer(size, replace(self._style, content=self._grid(size).cell))
+    def _maker(self, size: Size, quality: int, out: Path) -> Tuple[Maker, Loader]:
+        """Return what makes one movie, and what reads the frames for it.
 
-    def _grid(self, size: Size) -> Grid:
-        """Return where the positions stand in a movie of a size."""
-        strip_px = strip_height(size) if self._style.writes_always else 0
-        return Grid(size, self._frame, self._order.names, strip_px)
-
-    def _loader(self, size: Size, *, keep_jpeg: bool = False) -> Loader:
-        """Return what reads the frames for a movie of a size."""
-        order = self._order
-        if order.names:
-            return GridLoader(
-                self._grid(size),
-                self._frame,
-                order.gaps,
-                labelled=order.gap_label,
-                fuse=self._fuse,
+        The stored files go in where they would not be changed.
+        """
+        order = replace(self._order, out=str(out))
+        files = order.codec or order.format == "jpeg"
+        untouched = bool(files) and self._view.as_stored(size)
+        composer = self._view.composer(self._frame if untouched else size)
+        loader = self._view.loader(composer.canvas, keep_jpeg=untouched)
+        metadata = self._metadata()
+        if order.codec:
+            target = [*coding(order.encoder, quality), *container(order.format)]
+            target += ffmpeg_metadata(metadata, order.format)
+            return (
+                Mp4Maker(order, composer, loader, target, untouched=untouched),
+                loader,
             )
-        if self._corrections is None:
-            return Loader(size, size if keep_jpeg else None, fuse=self._fuse)
-        return Loader(size, put_right=self._corrections.apply, fuse=self._fuse)
+        if order.format in ("png", "jpeg"):
+            self._as_stored = untouched
+            return (
+                SequenceMaker(order, composer, loader, metadata, untouched=untouched),
+                loader,
+            )
+        return AnimationMaker(order, composer, loader, metadata, quality), loader
+
+    def _metadata(self) -> Metadata:
+        """Return what the file says of itself."""
+        job, order = self._job, self._order
+        first, last = next(job.frames()), job.last()
+        if last is None:
+            raise RenderError("There are no frames to show.")
+        count, interval_ns = job.count(), order.interval_ns
+        return Metadata.of(order.about, first, last, count, interval_ns)
+
+    def _make_poster(self) -> None:
+        """Make a picture of the whole run."""
+        view, report = self._view, self._told.progress
+        poster = Poster(self._order, view.composer, view.loader, self._metadata())
+        if self._order.view == "kymograph":
+            scale = view.style.um_per_pixel
+            poster.kymograph(self._frame, scale, self._beats, report)
+        else:
+            poster.projection(view.size, self._frame, self._shots, report)
 
     def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
         """Yield the frames of the movie from the beginning."""

@@ -391,7 +391,8 @@ BAD_RECIPES: Tuple[Bad, ...] = (
         "a still picture as a GIF",
         {"view": "average", "format": "gif"},
         "(whole)",
-        "view 'average' is one picture and becomes a PNG; leave out format",
+        "view 'average' is one picture and becomes a PNG; leave out format, codec, "
+        "crf and max_mb",
     ),
     Bad(
         "a speed without a pace",
