@@ -3,7 +3,7 @@
 A plan carries a recipe, so the recipe lives on the plan's floor.
 """
 
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Literal
@@ -12,7 +12,7 @@ from openflexure_timelapse.document import Document, parse
 from openflexure_timelapse.errors import InvalidRecipeError
 from openflexure_timelapse.names import checked_licence
 
-__all__ = ["FORMAT_NAMES", "Crop", "Recipe", "parse_recipe"]
+__all__ = ["CODEC_NAMES", "FORMAT_NAMES", "Crop", "Recipe", "parse_recipe"]
 
 FORMAT_NAMES = {
     "mp4": "MP4",
@@ -142,6 +142,12 @@ class Recipe(Document):
     def coded(self) -> str:
         """The codec of the movie; empty for a format that has none."""
         return self.codec or CODECS.get(self.format, ("",))[0]
+
+    @property
+    def cropped(self) -> Optional[List[int]]:
+        """The crop's x, y, width and height; None for none."""
+        crop = self.crop
+        return None if crop is None else [crop.x, crop.y, crop.width, crop.height]
 
     @field_validator("licence")
     @classmethod

@@ -14,7 +14,7 @@ from openflexure_timelapse.console.printing import Printer, run_note
 from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
-from openflexure_timelapse.recipe import parse_recipe
+from openflexure_timelapse.recipe import FORMAT_NAMES, parse_recipe
 
 __all__ = ["follow", "interruptible", "make_movies"]
 
@@ -167,14 +167,18 @@ def _command(job: Mapping[str, Any], folder: Path) -> List[str]:
         option = name.replace("_", "-")
         if value is False:
             words.append(f"--no-{option}")
-        elif value is not True:
+        elif isinstance(value, dict):
+            words.append(f"--{option}={','.join(map(str, value.values()))}")
+        elif value is True:
+            words.append(f"--{option}")
+        else:
             words.append(f"--{option}={value}")
     return words
 
 
 def _kind(job: Mapping[str, Any]) -> str:
     """Return the format of a job's movie, as people write it."""
-    return str(job["recipe"].get("format", "mp4")).upper()
+    return FORMAT_NAMES[job["recipe"].get("format", "mp4")]
 
 
 def _movie(

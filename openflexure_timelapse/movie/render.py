@@ -128,7 +128,7 @@ class RenderJob:
         FfmpegMissingError
             When there is no ffmpeg program, or it lacks the codec.
         """
-        program, encoder = tools_of(self._recipe)
+        tools = tools_of(self._recipe)
         with self._lock:
             if self._thread is not None:
                 told = f"The movie {self._out.name} was started before; "
@@ -137,10 +137,7 @@ class RenderJob:
                 return
             self._now = replace(self._now, state="running")
             self._thread = threading.Thread(
-                target=self._run,
-                args=(program, encoder),
-                name="timelapse-render",
-                daemon=True,
+                target=self._run, args=(tools,), name="timelapse-render", daemon=True
             )
             self._thread.start()
 
@@ -173,14 +170,14 @@ class RenderJob:
 
     # -------------------------------------------------------------- the job's thread
 
-    def _run(self, program: str, encoder: str) -> None:
+    def _run(self, tools: Tuple[str, str]) -> None:
         """Make the movie and tell how it ended, whatever happens."""
         folder = self._out.with_name(temporary_name(self._out.name))
         error: Optional[TimelapseError] = None
         remark = ""
         try:
             with _rendering_in(folder.parent):
-                remark = self._make(program, encoder, folder)
+                remark = self._make(tools, folder)
         except TimelapseError as exc:
             error = exc
         except OSError as exc:
@@ -192,11 +189,11 @@ class RenderJob:
         with self._lock:
             self._end(error, remark)
 
-    def _make(self, program: str, encoder: str, folder: Path) -> str:
+    def _make(self, tools: Tuple[str, str], folder: Path) -> str:
         """Make the movie; return the remark of the process."""
         folder.mkdir()
         made = folder / self._out.name
-        order = _order(self._recipe, self._context, program, encoder, made)
+        order = _order(self._recipe, self._context, *tools, made)
         write_job(folder / JOB_FILE, order, self._until_cancelled())
         report, tail, code = self._watch(folder)
         with self._lock:
@@ -285,7 +282,6 @@ def _order(
     recipe: Recipe, context: MovieContext, program: str, encoder: str, out: Path
 ) -> Order:
     """Return what the process is asked for."""
-    crop = recipe.crop
     return Order(
         format=recipe.format,
         fps=recipe.fps,
@@ -311,7 +307,7 @@ def _order(
         out=str(out),
         codec=recipe.coded,
         encoder=encoder,
-        crop=None if crop is None else [crop.x, crop.y, crop.width, crop.height],
+        crop=recipe.cropped,
         shape=recipe.shape,
         about=gathered(recipe, context.known, context.position),
     )

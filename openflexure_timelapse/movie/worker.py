@@ -83,6 +83,7 @@ class _Work:
         self._job = job
         self._order = job.order
         self._unseen = 0
+        self._as_stored = False
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -136,6 +137,8 @@ class _Work:
             told_size = f"{size[0]} x {size[1]} pixels"
             remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
         remarks.append(self._make(size))
+        if self._as_stored and order.about.get("keeps_place_back"):
+            remarks.append("each picture is as stored; its EXIF names the place, too")
         if self._unseen:
             count = self._job.count()
             remarks.append(f"{self._unseen} of {count} frames could not be shown")
@@ -186,6 +189,7 @@ class _Work:
                 loader,
             )
         if order.format in ("png", "jpeg"):
+            self._as_stored = untouched
             return (
                 SequenceMaker(order, composer, loader, metadata, untouched=untouched),
                 loader,

@@ -19,6 +19,7 @@ from openflexure_timelapse.errors import (
     TimelapseError,
 )
 from openflexure_timelapse.movie import ffmpeg
+from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.job import JobFile, write_job
 from openflexure_timelapse.movie.mishap import explain
 from openflexure_timelapse.movie.mp4 import limited_planes
@@ -60,10 +61,11 @@ def test_repeated_frames(line: bytes, number: object) -> None:
 def test_commands(kind: str) -> None:
     """Both commands never read the terminal, tag their colours and start fast."""
     rate = Fraction(15)
+    target = [*coding("libx264", 23), *container("mp4")]
     if kind == "jpeg":
-        command = ffmpeg.jpeg_to_mp4("ffmpeg", rate, 23, "out.mp4")
+        command = ffmpeg.jpeg_to_movie("ffmpeg", rate, target, "out.mp4")
     else:
-        command = ffmpeg.yuv_to_mp4("ffmpeg", rate, (64, 48), 23, "out.mp4")
+        command = ffmpeg.yuv_to_movie("ffmpeg", rate, (64, 48), target, "out.mp4")
     assert "-nostdin" in command
     assert command[-1] == "out.mp4"
     for option, value in (
@@ -169,7 +171,9 @@ def test_mishaps_in_one_sentence(mishap: Mishap) -> None:
 def test_job_files(tmp_path: Path, count: int) -> None:
     """A job file gives back its order and frames, whole, sampled, and the last slot."""
     path = tmp_path / "job.jsonl"
-    order = _order(Recipe(title="\u6c34\n\u00e5"), context(9), "ffmpeg", tmp_path / "o")
+    order = _order(
+        Recipe(title="\u6c34\n\u00e5"), context(9), "ffmpeg", "libx264", tmp_path / "o"
+    )
     frames = [frame_of(Path("a b/\u00e5.jpeg"), 2 * slot) for slot in range(count)]
     write_job(path, order, iter(frames))
     job = JobFile(path)
@@ -192,10 +196,17 @@ def assert_spread(slots: List[int], end: int) -> None:
 
 def test_orders_carry_the_whole_recipe() -> None:
     """Every field of a recipe that concerns pixels reaches the process."""
-    order = _order(Recipe(), context(), "ffmpeg", Path("out.mp4"))
-    elsewhere = {"plane", "position"}  # they choose the frames
+    order = _order(Recipe(), context(), "ffmpeg", "libx264", Path("out.mp4"))
+    # They choose the frames, and what is said of them.
+    elsewhere = {"plane", "position", "author", "licence", "place"}
     assert set(Recipe.model_fields) - elsewhere <= set(vars(order))
     changed = Recipe(fps=7.5, crf=30, title="x", gaps="cut", gap_label=False)
-    assert _order(changed, context(), "ffmpeg", Path("out.mp4")) == replace(
-        order, fps=7.5, crf=30, title="x", gaps="cut", gap_label=False
+    assert _order(changed, context(), "ffmpeg", "libx264", Path("out.mp4")) == replace(
+        order,
+        fps=7.5,
+        crf=30,
+        title="x",
+        gaps="cut",
+        gap_label=False,
+        about={"title": "x", "position": "here"},
     )

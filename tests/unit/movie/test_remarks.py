@@ -120,6 +120,8 @@ def test_the_reason_of_the_end_reaches_the_process(
 ) -> None:
     """Why the last slots are missing goes with the order."""
     known = MovieContext(1, 1, None, "here", 20, end_reason="disk_full")
-    write_job(tmp_path / "job", _order(Recipe(), known, "", tmp_path / "out"), frames)
+    write_job(
+        tmp_path / "job", _order(Recipe(), known, "", "", tmp_path / "out"), frames
+    )
     assert JobFile(tmp_path / "job").order.end_reason == "disk_full"
     assert context().end_reason == ""
