@@ -136,7 +136,7 @@ def test_a_worker_without_its_parent_ends(
     folder = tmp_path / "work"
     folder.mkdir()
     out = folder / "movie.mp4"
-    order = _order(Recipe(), context(), find_ffmpeg(), out)
+    order = _order(Recipe(), context(), find_ffmpeg(), "libx264", out)
     write_job(folder / "job.jsonl", order, many(frames))
     worker = started(folder / "job.jsonl")
     assert worker.stdout is not None
@@ -173,7 +173,11 @@ def test_a_full_disk_is_one_sentence(
 ) -> None:
     """Writing to a device without space is told as a full disk."""
     order = _order(
-        Recipe(format=suffix, **BARE), context(), find_ffmpeg(), Path("/dev/full")
+        Recipe(format=suffix, **BARE),
+        context(),
+        find_ffmpeg(),
+        "libx264",
+        Path("/dev/full"),
     )
     job = tmp_path / "job.jsonl"
     write_job(job, order, frames)
