@@ -3,7 +3,7 @@
 A plan carries a recipe, so the recipe lives on the plan's floor.
 """
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Literal
@@ -13,6 +13,7 @@ from openflexure_timelapse.errors import InvalidRecipeError
 from openflexure_timelapse.names import checked_licence
 
 __all__ = [
+    "CODEC_NAMES",
     "FORMAT_NAMES",
     "PROJECTIONS",
     "STILLS",
@@ -200,6 +201,12 @@ class Recipe(Document):
         if self.is_still:
             return ""
         return self.codec or CODECS.get(self.format, ("",))[0]
+
+    @property
+    def cropped(self) -> Optional[List[int]]:
+        """The crop's x, y, width and height; None for none."""
+        crop = self.crop
+        return None if crop is None else [crop.x, crop.y, crop.width, crop.height]
 
     @field_validator("licence")
     @classmethod

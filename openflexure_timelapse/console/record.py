@@ -14,7 +14,7 @@ from openflexure_timelapse.console.printing import Printer, run_note
 from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
-from openflexure_timelapse.recipe import STILLS, parse_recipe
+from openflexure_timelapse.recipe import FORMAT_NAMES, STILLS, parse_recipe
 
 __all__ = ["follow", "interruptible", "make_movies"]
 
@@ -168,7 +168,9 @@ def _command(job: Mapping[str, Any], folder: Path) -> List[str]:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif isinstance(value, list):
-            words += [f"--{option}", *map(str, value)]
+            words.append(f"--{option}={','.join(map(str, value))}")
+        elif isinstance(value, dict):
+            words.append(f"--{option}={','.join(map(str, value.values()))}")
         elif value != "":
             words.append(f"--{option}={value}")
     return words
@@ -177,7 +179,7 @@ def _command(job: Mapping[str, Any], folder: Path) -> List[str]:
 def _kind(job: Mapping[str, Any]) -> str:
     """Return what a job makes, as people write it."""
     view = job["recipe"].get("view")
-    return view if view in STILLS else str(job["recipe"].get("format", "mp4")).upper()
+    return view if view in STILLS else FORMAT_NAMES[job["recipe"].get("format", "mp4")]
 
 
 def _place(job: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.movie_job import (
     MovieJob,
+    check_means,
     check_recipe,
     file_name,
     shown_places,
@@ -57,12 +58,15 @@ class JobQueue:
         NotFoundError
             When there is no such run.
         InvalidRecipeError
-            When the run has no such position or plane, or no frames at all.
+            When the run has no such position or plane, or no frames at all; or when
+            this computer has no such codec.
         """
         with self._library.open_read(run_id) as store:
             plan = parse_plan(store.header["plan"])
-            frames = store.totals().frames
+            frames, last = store.totals().frames, store.last_frame()
         check_recipe(plan, recipe, run_id, frames)
+        if then is None:
+            check_means(recipe, last)
         names = shown_places(plan, recipe)
         batch = None
         if then is not None:

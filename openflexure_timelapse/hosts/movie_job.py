@@ -8,10 +8,12 @@ from openflexure_timelapse.errors import (
     RenderError,
     StorageError,
 )
-from openflexure_timelapse.frame import Reason
+from openflexure_timelapse.frame import Frame, Reason
 from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.movie.codecs import tools_of
+from openflexure_timelapse.movie.framing import region_of
 from openflexure_timelapse.movie.render import MovieContext, RenderJob
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
@@ -19,7 +21,7 @@ from openflexure_timelapse.schedule import Grid, grid_of
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["MovieJob", "check_recipe", "file_name", "shown_places"]
+__all__ = ["MovieJob", "check_means", "check_recipe", "file_name", "shown_places"]
 
 LOOK_S = 0.5
 UNDER_WAY = ("queued", "running")
@@ -223,3 +225,27 @@ def check_recipe(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:
     if frames == 0:
         told = f"{run_id} has no frames yet; wait for the first one."
         raise InvalidRecipeError(told)
+
+
+def check_means(recipe: Recipe, frame: Optional[Frame]) -> None:
+    """Refuse a codec that this computer cannot write, and a crop that leaves the frame.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is asked for.
+    frame : Frame or None
+        One of the run.
+    """
+    field = "codec"
+    try:
+        if recipe.coded != "h264":
+            tools_of(recipe)
+        field = "crop"
+        if frame is not None:
+            size = (frame.draft.width, frame.draft.height)
+            region_of(size, recipe.cropped, recipe.shape)
+    except RenderError as exc:
+        raise InvalidRecipeError(
+            str(exc), [{"field": field, "reason": str(exc)}]
+        ) from exc

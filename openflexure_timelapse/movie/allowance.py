@@ -155,7 +155,7 @@ class Allowance:
         try:
             size = self._make(self._settings[index])
         except TooLargeError as exc:
-            size = exc.whole_bytes
+            size = max(exc.whole_bytes, self._budget + 1)
         expected = self._sampled(index)
         self._correction = size / expected if expected else 1.0
         if size > self._budget:

@@ -51,7 +51,7 @@ def region_of(
     crop : sequence of int or None
         Its x, y, width and height; None for the whole frame.
     shape : {"square", "portrait"} or None
-        Cut out of the middle; its sides are even.
+        Cut out of the middle.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def region_of(
     if shape is None:
         return region
     across, down = SHAPES[shape]
-    width = min(region.width, region.height * across // down) & ~1
-    height = min(region.height, region.width * down // across) & ~1
+    width = min(region.width, round(region.height * across / down))
+    height = min(region.height, round(region.width * down / across))
     if min(width, height) < SMALLEST_PX:
         told = f"A {shape} of {width} x {height} pixels is no picture; "
         raise RenderError(told + "choose a larger crop, or no shape.")
@@ -96,6 +96,8 @@ def canvas_size(
     if shape is not None and width is None and height is None:
         widest = WIDEST_PX.get(movie_format, PHONE_WIDTH_PX)
         width = min(PHONE_WIDTH_PX, widest, MOST_ENLARGED * region.width)
+        across, down = SHAPES[shape]
+        height = round(width * down / across)
     return movie_size(region.size, width, height, movie_format)
 
 

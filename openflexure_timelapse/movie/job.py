@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from openflexure_timelapse.movie.frames import MovieFrame
+from openflexure_timelapse.movie.frames import MovieContext, MovieFrame
+from openflexure_timelapse.movie.metadata import gathered
+from openflexure_timelapse.recipe import USUAL_CRF, Recipe
 
-__all__ = ["JobFile", "Order", "write_job"]
+__all__ = ["JobFile", "Order", "order_of", "write_job"]
 
 NEWLINE = b"\n"
+NS_PER_S = 1_000_000_000
 USUAL_LINE_BYTES = 65_536
 
 
@@ -62,6 +65,69 @@ class Order:
     crop: Optional[List[int]] = None
     shape: Optional[str] = None
     about: Dict[str, Any] = field(default_factory=dict)
+
+
+def order_of(
+    recipe: Recipe, context: MovieContext, program: str, encoder: str, out: Path
+) -> Order:
+    """Return what the process is asked for.
+
+    Parameters
+    ----------
+    recipe, context
+        Of the movie.
+    program, encoder : str
+        From `tools_of`.
+    out : Path
+        The temporary file to write.
+    """
+    named = recipe.position_name
+    if named is None:
+        named = context.several
+    return Order(
+        format=recipe.format,
+        fps=recipe.fps,
+        width=recipe.width,
+        height=recipe.height,
+        crf=USUAL_CRF.get(recipe.coded, 0) if recipe.crf is None else recipe.crf,
+        deflicker=recipe.deflicker,
+        stabilise=recipe.stabilise,
+        timestamp=recipe.timestamp,
+        elapsed_time=recipe.elapsed_time,
+        scale_bar=recipe.scale_bar,
+        title=recipe.title,
+        gaps=recipe.gaps,
+        gap_label=recipe.gap_label,
+        max_mb=recipe.max_mb,
+        noise_hold=recipe.noise_hold,
+        interval_ns=context.interval_ns,
+        last_interval_ns=context.last_interval_ns,
+        um_per_pixel=context.um_per_pixel,
+        slots=context.slots,
+        end_reason=context.end_reason,
+        program=program,
+        out=str(out),
+        view=recipe.view,
+        planes=recipe.planes,
+        line=recipe.line,
+        beat_ns=_beat_ns(recipe, context),
+        name=context.position if named and not context.names else "",
+        names=context.names if named else ("",) * len(context.names),
+        codec=recipe.coded,
+        encoder=encoder,
+        crop=recipe.cropped,
+        shape=recipe.shape,
+        about=gathered(recipe, context.known, context.position),
+    )
+
+
+def _beat_ns(recipe: Recipe, context: MovieContext) -> Optional[int]:
+    """Return the real time in one frame of the movie; None where a slot is one."""
+    if recipe.pace != "real":
+        return None
+    if recipe.speed_up is None:
+        return context.usual_interval_ns or context.interval_ns
+    return max(1, round(recipe.speed_up / recipe.fps * NS_PER_S))
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:

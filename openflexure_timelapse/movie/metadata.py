@@ -19,6 +19,7 @@ __all__ = ["Metadata", "exif_of", "ffmpeg_metadata", "gathered", "texts_of"]
 SOFTWARE = f"OpenFlexure Timelapse {__version__}"
 NS_PER_S = 1_000_000_000
 S_PER_DEGREE = 3600
+PLACE = ("place", "latitude", "longitude")
 # EXIF 2.32: a text is ASCII, though all readers take UTF-8; what names its own coding
 # begins with it.
 UNICODE = b"UNICODE\x00"
@@ -120,11 +121,10 @@ def gathered(recipe: Recipe, known: Mapping[str, Any], position: str) -> Dict[st
         "position": position,
     }
     if recipe.place:
-        said.update({name: known.get(name) for name in ("place", *COORDINATES)})
+        said.update({name: known.get(name) for name in PLACE})
+    else:
+        said["keeps_place_back"] = any(known.get(name) for name in PLACE) or None
     return {key: value for key, value in said.items() if value not in ("", None)}
-
-
-COORDINATES = ("latitude", "longitude")
 
 
 def _chosen(asked: Optional[str], known: Optional[str]) -> Optional[str]:

@@ -30,11 +30,10 @@ from openflexure_timelapse.errors import (
     TimelapseError,
 )
 from openflexure_timelapse.movie.codecs import tools_of
-from openflexure_timelapse.movie.job import Order, write_job
-from openflexure_timelapse.movie.metadata import gathered
+from openflexure_timelapse.movie.job import order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
 from openflexure_timelapse.movie.timeline import MovieContext, MovieFrame
-from openflexure_timelapse.recipe import USUAL_CRF, Recipe
+from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store.disk import (
     is_temporary,
     rename_durably,
@@ -52,7 +51,6 @@ TAIL_LINES = 12
 UNDER_WAY = ("queued", "running")
 ALMOST = 0.999
 LEFTOVER_S = 3600
-NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class RenderJob:
         FfmpegMissingError
             When there is no ffmpeg program, or it lacks the codec.
         """
-        program, encoder = tools_of(self._recipe)
+        tools = tools_of(self._recipe)
         with self._lock:
             if self._thread is not None:
                 told = f"The movie {self._out.name} was started before; "
@@ -138,10 +136,7 @@ class RenderJob:
                 return
             self._now = replace(self._now, state="running")
             self._thread = threading.Thread(
-                target=self._run,
-                args=(program, encoder),
-                name="timelapse-render",
-                daemon=True,
+                target=self._run, args=(tools,), name="timelapse-render", daemon=True
             )
             self._thread.start()
 
@@ -174,14 +169,14 @@ class RenderJob:
 
     # -------------------------------------------------------------- the job's thread
 
-    def _run(self, program: str, encoder: str) -> None:
+    def _run(self, tools: Tuple[str, str]) -> None:
         """Make the movie and tell how it ended, whatever happens."""
         folder = self._out.with_name(temporary_name(self._out.name))
         error: Optional[TimelapseError] = None
         remark = ""
         try:
             with _rendering_in(folder.parent):
-                remark = self._make(program, encoder, folder)
+                remark = self._make(tools, folder)
         except TimelapseError as exc:
             error = exc
         except OSError as exc:
@@ -193,11 +188,11 @@ class RenderJob:
         with self._lock:
             self._end(error, remark)
 
-    def _make(self, program: str, encoder: str, folder: Path) -> str:
+    def _make(self, tools: Tuple[str, str], folder: Path) -> str:
         """Make the movie; return the remark of the process."""
         folder.mkdir()
         made = folder / self._out.name
-        order = _order(self._recipe, self._context, program, encoder, made)
+        order = order_of(self._recipe, self._context, *tools, made)
         write_job(folder / JOB_FILE, order, self._until_cancelled())
         report, tail, code = self._watch(folder)
         with self._lock:
@@ -280,60 +275,6 @@ class RenderJob:
             state = "cancelled" if cancelled else "failed"
             self._now = replace(now, state=state, message=str(error))
         self._lock.notify_all()
-
-
-def _order(
-    recipe: Recipe, context: MovieContext, program: str, encoder: str, out: Path
-) -> Order:
-    """Return what the process is asked for."""
-    named = recipe.position_name
-    if named is None:
-        named = context.several
-    crop = recipe.crop
-    return Order(
-        format=recipe.format,
-        fps=recipe.fps,
-        width=recipe.width,
-        height=recipe.height,
-        crf=USUAL_CRF.get(recipe.coded, 0) if recipe.crf is None else recipe.crf,
-        deflicker=recipe.deflicker,
-        stabilise=recipe.stabilise,
-        timestamp=recipe.timestamp,
-        elapsed_time=recipe.elapsed_time,
-        scale_bar=recipe.scale_bar,
-        title=recipe.title,
-        gaps=recipe.gaps,
-        gap_label=recipe.gap_label,
-        max_mb=recipe.max_mb,
-        noise_hold=recipe.noise_hold,
-        interval_ns=context.interval_ns,
-        last_interval_ns=context.last_interval_ns,
-        um_per_pixel=context.um_per_pixel,
-        slots=context.slots,
-        end_reason=context.end_reason,
-        program=program,
-        out=str(out),
-        view=recipe.view,
-        planes=recipe.planes,
-        line=recipe.line,
-        beat_ns=_beat_ns(recipe, context),
-        name=context.position if named and not context.names else "",
-        names=context.names if named else ("",) * len(context.names),
-        codec=recipe.coded,
-        encoder=encoder,
-        crop=None if crop is None else [crop.x, crop.y, crop.width, crop.height],
-        shape=recipe.shape,
-        about=gathered(recipe, context.known, context.position),
-    )
-
-
-def _beat_ns(recipe: Recipe, context: MovieContext) -> Optional[int]:
-    """Return the real time in one frame of the movie; None where a slot is one."""
-    if recipe.pace != "real":
-        return None
-    if recipe.speed_up is None:
-        return context.usual_interval_ns or context.interval_ns
-    return max(1, round(recipe.speed_up / recipe.fps * NS_PER_S))
 
 
 def _started(folder: Path) -> "subprocess.Popen[str]":

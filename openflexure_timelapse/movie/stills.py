@@ -128,7 +128,8 @@ class Loader:
         size, pixels, problem = self.picture((frame.path, *frame.planes))
         if size is None or pixels is None:
             return Shot(frame, None, problem)
-        return Shot(frame, Still(size, b"", self._put_right(frame.slot, pixels)))
+        shown = self._put_right(frame.slot, pixels)
+        return Shot(frame, Still(size, b"", shown, frame.slot))
 
     def picture(
         self, paths: Sequence[str]

@@ -137,7 +137,9 @@ class _Work:
             lasts = duration_text(round(length.beats / order.fps * NS_PER_S))
             speed = order.beat_ns * order.fps / NS_PER_S
             faster = math.ceil(speed * length.beats / most)
-            told = f"At speed_up {speed:.6g} the movie would have {length.beats} frames "
+            told = (
+                f"At speed_up {speed:.6g} the movie would have {length.beats} frames "
+            )
             told += f"and play for {lasts}; give a speed_up of {faster} or more, "
             raise RenderError(told + "or pace 'frames'.")
         return length

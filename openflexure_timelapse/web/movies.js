@@ -6,6 +6,7 @@ import { bytes, duration, many, typed } from "./numbers.js";
 import { jobText } from "./words.js";
 
 const POLL_MS = 700;
+const isSequence = ({ format }) => format === "png" || format === "jpeg";
 const isOpen = (job) => job.state === "queued" || job.state === "running";
 
 export class Shelf {
@@ -87,11 +88,12 @@ export class Shelf {
 
   movie({ name, bytes: size }) {
     const src = fileAddress(this.run, name);
-    const isGif = name.endsWith(".gif");
+    const isPicture = /\.(gif|webp|apng)$/.test(name);
     const short = name.split("/").pop();
-    const picture = isGif ? el("img", { src, alt: `The time-lapse as a GIF, ${short}`, loading: "lazy" })
+    const picture = name.endsWith(".zip") ? null
+      : isPicture ? el("img", { src, alt: `The time-lapse as a moving picture, ${short}`, loading: "lazy" })
       : el("video", { src, controls: true, preload: "metadata", playsInline: true, loop: true, "aria-label": `The time-lapse as a movie, ${short}` });
-    return el("li", {}, el("div", { className: "frame" }, picture),
+    return el("li", {}, picture && el("div", { className: "frame" }, picture),
       el("a", { href: src, download: `${this.run}_${short}`, className: "button" }, icon("save"),
         el("span", { text: `Download ${short}, ${bytes(size)}` })));
   }
@@ -133,11 +135,13 @@ export class Maker {
     this.form = el("form", { noValidate: true, autocomplete: "off",
       oninput: () => this.input(), onsubmit: (event) => { event.preventDefault(); this.make(); } },
     el("div", { className: "grid" },
-      el("label", {}, "Format ", choice("format", [["mp4", "MP4"], ["gif", "GIF"]])),
+      el("label", {}, "Format ", choice("format", [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"], ["webp", "WebP"], ["apng", "APNG"],
+        ["png", "PNG files in a zip"], ["jpeg", "JPEG files in a zip"]])),
+      el("label", {}, "Shape ", choice("shape", [["", "as recorded"], ["square", "square"], ["portrait", "portrait, 9:16"]])),
       el("label", {}, "Speed ", unit(el("input", { name: "fps", inputMode: "decimal", value: "15" }), "frames/s")),
       el("label", {}, "Width ", unit(el("input", { name: "width", inputMode: "numeric", placeholder: "usual" }), "pixels")),
       el("label", {}, "Where frames are missing ", choice("gaps", [["hold", "hold"], ["blank", "blank"], ["cut", "cut"]])),
-      el("label", { className: "only-gif" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
+      el("label", { className: "budget" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
       several ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
       el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),
     el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar"),
@@ -155,23 +159,24 @@ export class Maker {
     const recipe = { format: fields.format.value, fps: typed(fields.fps.value), gaps: fields.gaps.value, title: fields.title.value.trim() };
     for (const name of ["timestamp", "elapsed_time", "scale_bar", "stabilise", "deflicker"]) recipe[name] = fields[name].checked;
     if (typed(fields.width.value)) recipe.width = typed(fields.width.value);
-    if (recipe.format === "gif" && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
+    if (fields.shape.value) recipe.shape = fields.shape.value;
+    if (!isSequence(recipe) && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
     if (fields.position && fields.position.value) recipe.position = fields.position.value;
     return recipe;
   }
 
   wrong({ format, fps, width }) {
-    const most = format === "gif" ? 50 : 120;
+    const most = ["gif", "webp", "apng"].includes(format) ? 50 : 120;
     if (!(fps >= 0.1 && fps <= most)) return `Speed: 0.1 to ${most} frames per second.`;
     if (width !== undefined && !(Number.isInteger(width) && width >= 16 && width <= 8192)) return "Width: 16 to 8192 pixels.";
-    if (width % 2 && format === "mp4") return "Width: an even number; MP4 has no odd ones.";
+    if (width % 2 && ["mp4", "webm"].includes(format)) return "Width: an even number; MP4 and WebM have no odd ones.";
     return "";
   }
 
   input() {
     const recipe = this.recipe();
     const wrong = this.wrong(recipe);
-    show(this.form.querySelector(".only-gif"), recipe.format === "gif");
+    show(this.form.querySelector(".budget"), !isSequence(recipe));
     show(this.refused, false);
     const slots = recipe.gaps === "cut" ? this.run.frames / (this.run.positions.length * this.run.planes) : this.run.slots;
     say(this.told, wrong || `Plays for ${duration(slots / recipe.fps)}. The frames stay as they are.`);

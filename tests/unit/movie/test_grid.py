@@ -10,6 +10,7 @@ from numbered import HEIGHT, WIDTH, Pixels, frame_of, number_of, write_frames
 
 from openflexure_timelapse.movie.filters import BACKGROUND
 from openflexure_timelapse.movie.frames import MovieFrame
+from openflexure_timelapse.movie.framing import Framing, Region
 from openflexure_timelapse.movie.grid import (
     Grid,
     GridLoader,
@@ -55,13 +56,18 @@ def test_cells_stand_inside_and_apart(count: int, canvas: Tuple[int, int]) -> No
     assert covered.max() == 1
 
 
+def framed(grid: Grid) -> Framing:
+    """Return the whole frame as what a cell shows."""
+    return Framing(FRAME, Region(0, 0, *FRAME), grid.cell)
+
+
 def loaded(
     frames: List[MovieFrame], gaps: str, *, labelled: bool
 ) -> Tuple[Grid, List[Optional[Pixels]]]:
     """Return where pictures stand, and the frames of the movie."""
     size = montage_size(4, FRAME)
     grid = Grid(size, FRAME, ("one", "", "", ""))
-    loader = GridLoader(grid, FRAME, gaps, labelled=labelled)
+    loader = GridLoader(grid, framed(grid), gaps, labelled=labelled)
     shots = list(loader.shots(frames))
     stills = [shot.picture for shot in shots]
     return grid, [None if still is None else still.pixels for still in stills]
@@ -128,5 +134,6 @@ def test_a_grid_without_any_picture_is_a_gap(tmp_path: Path) -> None:
     (frame,) = grid_frames(tmp_path, [[1, None, None, None]])
     Path(frame.cells[0][0]).write_bytes(b"\xff\xd8 no picture")
     grid = Grid(montage_size(4, FRAME), FRAME, ("",) * 4)
-    (shot,) = GridLoader(grid, FRAME, "hold", labelled=True).shots([frame])
+    loader = GridLoader(grid, framed(grid), "hold", labelled=True)
+    (shot,) = loader.shots([frame])
     assert (shot.picture, shot.problem) == (None, DAMAGED)
