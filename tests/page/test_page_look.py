@@ -92,6 +92,24 @@ def test_a_gif_is_made_and_had(visit: Any, stand: Any) -> None:
     visit.keep("gif_300")
 
 
+def test_a_picture_of_the_whole_run_is_made(visit: Any, stand: Any) -> None:
+    """What a movie alone has is not asked for; the picture stands among the movies."""
+    stand.ran(frames=3)
+    page = _open_first(visit)
+    page.click("text=Make a movie or GIF")
+    page.select_option("#one [name=view]", "minimum")
+    visit.shows("#one details", "One picture of the whole run.")
+    assert page.is_hidden("#one [name=format]")
+    assert page.is_hidden("#one [name=pace]")
+    page.click("text=Make it")
+    visit.shows("#one .shelf", "The picture is ready below.")
+    visit.until("() => document.querySelector('#one .movies img').naturalWidth > 99")
+    page.select_option("#one [name=view]", "position")
+    page.select_option("#one [name=pace]", "real")
+    visit.shows("#one details", "The commonest interval is one frame of the movie.")
+    assert page.is_hidden("text=Preview")
+
+
 PLAYED = """async addresses => {
   const played = [];
   for (const src of addresses) {
