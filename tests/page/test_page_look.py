@@ -101,6 +101,7 @@ def test_a_picture_of_the_whole_run_is_made(visit: Any, stand: Any) -> None:
     visit.shows("#one details", "One picture of the whole run.")
     assert page.is_hidden("#one [name=format]")
     assert page.is_hidden("#one [name=pace]")
+    visit.keep("picture_300")
     page.click("text=Make it")
     visit.shows("#one .shelf", "The picture is ready below.")
     visit.until("() => document.querySelector('#one .movies img').naturalWidth > 99")
