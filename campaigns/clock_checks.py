@@ -17,8 +17,8 @@ from campaigns.rehearsal import Rehearsal
 from campaigns.tally import Tally
 from campaigns.wandering_clock import NS_PER_S, WanderingClock
 from openflexure_timelapse.frame import Frame, Outcome
+from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.library import Library
-from openflexure_timelapse.hosts.movie_job import movie_frames
 from openflexure_timelapse.movie.timeline import GapRule, Shot, beats
 from openflexure_timelapse.plan import HERE
 from openflexure_timelapse.run_state import EndReason, Phase, RunState

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-__all__ = ["slug", "usable_name"]
+__all__ = ["checked_licence", "slug", "usable_name"]
 
 
 def slug(name: str) -> str:
@@ -36,3 +36,17 @@ def usable_name(name: str) -> str:
         message = f"the name {name!r} has no letter or digit; give it one"
         raise ValueError(message)
     return name
+
+
+def checked_licence(licence: str) -> str:
+    """Return `licence` if it has the form of an SPDX id.
+
+    Raises
+    ------
+    ValueError
+        When it has not.
+    """
+    if not re.match(r"^[A-Za-z0-9.+-]{2,40}\Z", licence):
+        message = "should be an SPDX id such as CC-BY-4.0 "
+        raise ValueError(message + f"(it is {licence!r})")
+    return licence

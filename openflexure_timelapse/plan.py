@@ -296,6 +296,9 @@ class Plan(Document):
         if plane is not None and plane >= self.planes.count:
             message = f"the movie's plane {plane} is unknown; "
             raise ValueError(message + f"known: 0 to {self.planes.count - 1}")
+        unfit = self.movie.unfit_for(len(names), self.planes.count)
+        if unfit:
+            raise ValueError(f"the movie's {unfit}")
 
     def all_phases(self) -> Tuple[Phase, ...]:
         """Return the phases, also of a plan that was written without them."""

@@ -1,12 +1,12 @@
 """What a person knows of the sample; it travels with the plan and is shared later."""
 
-import re
 from datetime import datetime
 from typing import Optional
 
 from pydantic import Field, field_validator
 
 from openflexure_timelapse.document import Document
+from openflexure_timelapse.names import checked_licence
 
 __all__ = ["Sample", "Taxon"]
 
@@ -36,7 +36,4 @@ class Sample(Document):
     @classmethod
     def _looks_like_spdx(cls, licence: str) -> str:
         """Check the form; which licences a destination takes is its own affair."""
-        if not re.match(r"^[A-Za-z0-9.+-]{2,40}\Z", licence):
-            message = "should be an SPDX id such as CC-BY-4.0 "
-            raise ValueError(message + f"(it is {licence!r})")
-        return licence
+        return checked_licence(licence)

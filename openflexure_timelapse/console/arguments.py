@@ -3,10 +3,13 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, NoReturn, Optional
+from typing import Any, Callable, Dict, List, NoReturn, Optional
+
+from typing_extensions import get_args
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.console.printing import Printer
+from openflexure_timelapse.recipe import CODEC_NAMES, FORMAT_NAMES, Recipe
 
 __all__ = ["Commands", "parser", "recipe_of"]
 
@@ -17,13 +20,17 @@ MOVIE_OPTIONS = (
     ("fps", float, "frames per second of the movie"),
     ("width", int, "of the picture in pixels"),
     ("height", int, "of the picture in pixels"),
-    ("crf", int, "MP4: smaller is larger and truer; 23"),
+    ("crf", int, "MP4, WebM: smaller is larger and truer; 23 for H.264"),
     ("title", str, "drawn at the top left"),
-    ("max-mb", float, "GIF: the size budget in megabytes"),
+    ("max-mb", float, "the size budget in megabytes"),
     ("noise-hold", int, "GIF: grey levels that count as noise; 6"),
     ("plane", int, "of a z stack; the middle one"),
     ("position", str, "only this one; all"),
+    ("speed-up", float, "with --pace real: so many times faster than life"),
+    ("author", str, "written into the file; the sample's photographer"),
+    ("licence", str, "written into the file, such as CC-BY-4.0; the sample's"),
 )
+WRITTEN = ("timestamp", "elapsed_time", "scale_bar", "position_name", "gap_label")
 
 
 @dataclass(frozen=True)
@@ -177,34 +184,81 @@ def _add_plan(plan: argparse.ArgumentParser, commands: Commands) -> None:
 def _add_movie(movie: argparse.ArgumentParser) -> None:
     """Add the arguments of ``movie``."""
     movie.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
-    movie.add_argument("--format", choices=["mp4", "gif"])
+    for name, default, told in (
+        ("view", "position", "what is shown; all but position and grid are a PNG"),
+        ("pace", "frames", "real: one constant speed, whatever the intervals"),
+        ("planes", "one", "of a z stack: one, the sharpest, or all in one picture"),
+    ):
+        choices = get_args(Recipe.model_fields[name].annotation)
+        movie.add_argument(f"--{name}", choices=choices, help=f"{told}; {default}")
+    movie.add_argument(
+        "--line",
+        type=_line,
+        metavar="X1,Y1,X2,Y2",
+        help="of a kymograph, in pixels of the frames; across the middle",
+    )
+    movie.add_argument("--format", choices=list(FORMAT_NAMES))
+    movie.add_argument("--codec", choices=list(CODEC_NAMES))
     for name, kind, told in MOVIE_OPTIONS:
         movie.add_argument(f"--{name}", type=kind, help=told)
     movie.add_argument("--gaps", choices=["hold", "blank", "cut"])
+    movie.add_argument("--shape", choices=["square", "portrait"], help="for phones")
+    movie.add_argument(
+        "--crop", type=_crop, metavar="X,Y,WIDTH,HEIGHT", help="in pixels of the frames"
+    )
     for name, told in (
         ("deflicker", "even out the brightness; what changes slowly stays"),
         ("stabilise", "take out drift and jitter; cuts a little off the sides"),
+        ("place", "write the sample's place into the file"),
     ):
         movie.add_argument(f"--{name}", action="store_true", help=told)
-    for name in ("timestamp", "elapsed-time", "scale-bar", "gap-label"):
-        movie.add_argument(f"--no-{name}", action="store_true")
+    movie.add_argument(
+        "--position-name",
+        action="store_true",
+        help="draw the position's name; usual where there are several",
+    )
+    for name in WRITTEN:
+        movie.add_argument(f"--no-{name.replace('_', '-')}", action="store_true")
 
 
 def recipe_of(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the recipe that the options ask for; its rules are checked later."""
-    names = "format fps width height crf title gaps max_mb noise_hold plane position"
+    names = (
+        "format codec fps width height crop shape crf title gaps max_mb noise_hold "
+        "plane position author licence view pace planes line speed_up"
+    )
     recipe = {
         name: getattr(options, name)
         for name in names.split()
         if getattr(options, name) is not None
     }
-    for name in ("timestamp", "elapsed_time", "scale_bar", "gap_label"):
+    for name in WRITTEN:
         if getattr(options, f"no_{name}"):
             recipe[name] = False
-    for name in ("deflicker", "stabilise"):
+    for name in ("deflicker", "stabilise", "position_name", "place"):
         if getattr(options, name):
             recipe[name] = True
     return recipe
+
+
+def _crop(text: str) -> Dict[str, int]:
+    """Read ``--crop``: four whole numbers with commas between them."""
+    try:
+        x, y, width, height = map(int, text.split(","))
+    except ValueError:
+        message = f"{text!r} is not X,Y,WIDTH,HEIGHT, for example 100,50,640,480"
+        raise argparse.ArgumentTypeError(message) from None
+    return {"x": x, "y": y, "width": width, "height": height}
+
+
+def _line(text: str) -> List[int]:
+    """Read ``--line``: four whole numbers with commas between them."""
+    try:
+        x1, y1, x2, y2 = map(int, text.split(","))
+    except ValueError:
+        message = f"{text!r} is not X1,Y1,X2,Y2, for example 0,240,639,240"
+        raise argparse.ArgumentTypeError(message) from None
+    return [x1, y1, x2, y2]
 
 
 def _add_install(install: argparse.ArgumentParser) -> None:

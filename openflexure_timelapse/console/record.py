@@ -14,7 +14,7 @@ from openflexure_timelapse.console.printing import Printer, run_note
 from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
-from openflexure_timelapse.recipe import parse_recipe
+from openflexure_timelapse.recipe import FORMAT_NAMES, STILLS, parse_recipe
 
 __all__ = ["follow", "interruptible", "make_movies"]
 
@@ -155,7 +155,7 @@ def _problem(job: Mapping[str, Any], folder: Path) -> str:
     """Return why a movie is not there; for a cancelled one, how to make it."""
     if job["state"] != "cancelled":
         return str(job["message"])
-    told = f"The {_kind(job)} of {job['position']} was not made; make it with: "
+    told = f"The {_kind(job)} of {_place(job)} was not made; make it with: "
     return told + " ".join(map(shlex.quote, _command(job, folder)))
 
 
@@ -165,16 +165,26 @@ def _command(job: Mapping[str, Any], folder: Path) -> List[str]:
     recipe = {**job["recipe"], "position": job["position"]}
     for name, value in recipe.items():
         option = name.replace("_", "-")
-        if value is False:
-            words.append(f"--no-{option}")
-        elif value is not True:
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif isinstance(value, list):
+            words.append(f"--{option}={','.join(map(str, value))}")
+        elif isinstance(value, dict):
+            words.append(f"--{option}={','.join(map(str, value.values()))}")
+        elif value != "":
             words.append(f"--{option}={value}")
     return words
 
 
 def _kind(job: Mapping[str, Any]) -> str:
-    """Return the format of a job's movie, as people write it."""
-    return str(job["recipe"].get("format", "mp4")).upper()
+    """Return what a job makes, as people write it."""
+    view = job["recipe"].get("view")
+    return view if view in STILLS else FORMAT_NAMES[job["recipe"].get("format", "mp4")]
+
+
+def _place(job: Mapping[str, Any]) -> str:
+    """Return what a job's movie shows."""
+    return str(job["position"] or "all positions")
 
 
 def _movie(
@@ -185,7 +195,7 @@ def _movie(
 ) -> Dict[str, Any]:
     """Show one movie being made."""
     job = queue.wait(job_id, 0)
-    bar = progress.add_task(f"{_kind(job)} of {job['position']}", total=None, note="")
+    bar = progress.add_task(f"{_kind(job)} of {_place(job)}", total=None, note="")
     while job["state"] in ("queued", "running"):
         if interrupted.is_set():
             queue.cancel(job_id)

@@ -4,9 +4,10 @@ import platform
 from typing import Any, Dict, Mapping
 
 from openflexure_timelapse import __version__
-from openflexure_timelapse.errors import HardwareError, InvalidPlanError
+from openflexure_timelapse.errors import HardwareError, InvalidPlanError, RenderError
 from openflexure_timelapse.estimate import Estimate, estimate
 from openflexure_timelapse.feasibility import check_reach, check_start
+from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.ports import Clock, Microscope
 from openflexure_timelapse.schedule import seconds_to_ns
@@ -36,7 +37,19 @@ def admit(data: Mapping[str, Any], microscope: Microscope, clock: Clock) -> Plan
     if plan.drift_correction is not None and camera.image_shift_per_step is None:
         told = "the camera is not calibrated against the stage; use null"
         _refuse("drift_correction", told)
+    _check_movie(plan)
     return plan
+
+
+def _check_movie(plan: Plan) -> None:
+    """Refuse a movie by a codec that this computer does not have."""
+    movie = plan.movie
+    if movie is None or movie.coded == "h264":
+        return
+    try:
+        tools_of(movie)
+    except RenderError as exc:
+        _refuse("movie", str(exc).rstrip("."))
 
 
 def _check_light(plan: Plan, microscope: Microscope) -> None:

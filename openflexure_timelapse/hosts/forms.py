@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 from openflexure_timelapse.document import Document
 from openflexure_timelapse.errors import InvalidPlanError
 from openflexure_timelapse.plan import Plan
+from openflexure_timelapse.recipe import FORMAT_NAMES
 
 __all__ = ["plan_of_form", "start_form", "tidied"]
 
@@ -25,6 +26,8 @@ EXPOSURE = {"Locked": "lock", "Automatic": "auto"}
 MOVIE: Mapping[str, Optional[Dict[str, Any]]] = {
     "MP4": {"format": "mp4"},
     "GIF": {"format": "gif"},
+    "WebM": {"format": "webm"},
+    "WebP": {"format": "webp"},
     "None": None,
 }
 FIRST = {
@@ -177,5 +180,13 @@ def _form_of_plan(plan: Plan) -> Dict[str, Any]:
         "frames": phase.frames,
         "focus": focus,
         "exposure": next(key for key, v in EXPOSURE.items() if v == plan.exposure),
-        "movie": "None" if plan.movie is None else plan.movie.format.upper(),
+        "movie": _form_of_movie(plan),
     }
+
+
+def _form_of_movie(plan: Plan) -> str:
+    """Return the choice for a plan's movie; MP4 for what the form does not offer."""
+    if plan.movie is None:
+        return "None"
+    name = FORMAT_NAMES[plan.movie.format]
+    return name if name in MOVIE else "MP4"

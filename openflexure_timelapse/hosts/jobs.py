@@ -7,9 +7,15 @@ from openflexure_timelapse.errors import NotFoundError, StorageError
 from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.job_book import JobBook, Ordered
 from openflexure_timelapse.hosts.library import Library
-from openflexure_timelapse.hosts.movie_job import MovieJob, check_recipe
+from openflexure_timelapse.hosts.movie_job import (
+    MovieJob,
+    check_means,
+    check_recipe,
+    file_name,
+    shown_places,
+)
 from openflexure_timelapse.hosts.verify_job import VerifyJob
-from openflexure_timelapse.plan import parse_plan, slug
+from openflexure_timelapse.plan import parse_plan
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store import layout
 
@@ -46,7 +52,7 @@ class JobQueue:
     def add_movies(
         self, run_id: str, recipe: Recipe, then: Optional[Callable[[], None]] = None
     ) -> List[Dict[str, Any]]:
-        """Queue a movie for each position that the recipe asks for.
+        """Queue the movies that the recipe asks for: of each position, or of all.
 
         Parameters
         ----------
@@ -61,19 +67,22 @@ class JobQueue:
         NotFoundError
             When there is no such run.
         InvalidRecipeError
-            When the run has no such position or plane, or no frames at all.
+            When the run has no such position or plane, or no frames at all; or when
+            this computer has no such codec.
         DiskFullError, StorageError
             When what is asked for cannot be kept; nothing is queued.
         """
         with self._library.open_read(run_id) as store:
             plan = parse_plan(store.header["plan"])
-            frames = store.totals().frames
+            frames, last = store.totals().frames, store.last_frame()
         check_recipe(plan, recipe, run_id, frames)
-        names = [recipe.position] if recipe.position else list(plan.position_names())
+        if then is None:
+            check_means(recipe, last)
+        names = shown_places(plan, recipe)
         batch = None
         if then is not None:
             movies = self._library.folder(run_id) / layout.MOVIES
-            files = [movies / f"{slug(name)}.{recipe.format}" for name in names]
+            files = [movies / file_name(recipe, name) for name in names]
             names = [name for name, file in zip(names, files) if not file.exists()]
             if not names:
                 then()

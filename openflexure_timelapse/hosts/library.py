@@ -4,6 +4,7 @@ Nothing is served that these lists do not name, and no list costs more for a lon
 than for a short one.
 """
 
+import mimetypes
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -27,7 +28,17 @@ __all__ = ["Library", "checked_limit", "frame_json"]
 
 LARGEST_PAGE = 1000
 BYTES_PER_MB = 1_000_000
-MOVIE_SUFFIXES = (".mp4", ".gif")
+MOVIE_TYPES = {
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".apng": "image/apng",
+    ".png": "image/png",
+    ".zip": "application/zip",
+}
+for _suffix, _kind in MOVIE_TYPES.items():  # some computers know only the oldest
+    mimetypes.add_type(_kind, _suffix)
 
 
 class Library:
@@ -262,7 +273,7 @@ class Library:
         return [
             _entry(path, f"{layout.MOVIES}/{path.name}")
             for path in sorted(movies.iterdir())
-            if path.suffix in MOVIE_SUFFIXES
+            if path.suffix in MOVIE_TYPES
             and path.name.isprintable()  # else no address could name it
             and path.is_file()
             and is_inside(movies, path)

@@ -1,35 +1,35 @@
-"""The job of making one movie of one position."""
+"""The job of making one movie, of one position or of all."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Dict, Iterator, Optional, Tuple
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 from openflexure_timelapse.errors import (
-    DamagedRunError,
     InvalidRecipeError,
     RenderError,
     StorageError,
 )
-from openflexure_timelapse.frame import Reason
+from openflexure_timelapse.frame import Frame, Reason
+from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.job import Batch, Job
 from openflexure_timelapse.hosts.job_book import Ordered
 from openflexure_timelapse.hosts.library import Library
-from openflexure_timelapse.memory import UNKNOWN_GAPS
-from openflexure_timelapse.movie.render import MovieContext, MovieFrame, RenderJob
+from openflexure_timelapse.movie.codecs import tools_of
+from openflexure_timelapse.movie.framing import region_of
+from openflexure_timelapse.movie.render import MovieContext, RenderJob
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
-from openflexure_timelapse.schedule import grid_of
+from openflexure_timelapse.schedule import Grid, grid_of
 from openflexure_timelapse.store import layout
-from openflexure_timelapse.store.fence import is_inside
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["MovieJob", "check_recipe", "movie_frames"]
+__all__ = ["MovieJob", "check_means", "check_recipe", "file_name", "shown_places"]
 
 LOOK_S = 0.5
 UNDER_WAY = ("queued", "running")
 
 
 class MovieJob(Job):
-    """One movie of one position, made in a process of its own.
+    """One movie, made in a process of its own.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class MovieJob(Job):
     library : Library
         Where the run is.
     position : str
-        Of what.
+        Of what; empty for a grid of all.
     recipe : Recipe
         How.
     """
@@ -135,10 +135,12 @@ class MovieJob(Job):
         with self._library.open_read(self.run_id) as store:
             plan = parse_plan(store.header["plan"])
             self._keep_free_mb = plan.keep_free_mb
+            names = plan.position_names()
             plane = plan.planes.count // 2
             if self.recipe.plane is not None:
                 plane = self.recipe.plane
-            count = store.count_frames(self.position, plane)
+            here = [self.position] if self.position else names
+            count = max(store.count_frames(name, plane) for name in here)
             scale = store.header["camera"]["um_per_pixel"]
             slots, end_reason = _covered(store)
         if count == 0:
@@ -152,50 +154,55 @@ class MovieJob(Job):
             position=self.position if plan.positions else "",
             slots=slots,
             end_reason=end_reason,
+            usual_interval_ns=_usual_interval_ns(grid, slots),
+            several=len(names) > 1,
+            names=() if self.position else names,
+            known=_known(plan),
         )
         path = self._free_name()
-        frames = movie_frames(self._library, self.run_id, self.position, plane)
+        frames = movie_frames(
+            self._library,
+            self.run_id,
+            self.position or None,
+            plane if self.recipe.planes == "one" else None,
+            context.names,
+        )
         return RenderJob(frames, count, self.recipe, context, str(path)), path
 
     def _free_name(self) -> Path:
         """Return a file name that no movie of the run has yet."""
         folder = self._library.folder(self.run_id) / layout.MOVIES
         folder.mkdir(exist_ok=True)
-        stem = slug(self.position)
-        path = folder / f"{stem}.{self.recipe.format}"
-        number = 2
+        path = folder / file_name(self.recipe, self.position)
+        stem, number = path.stem, 2
         while path.exists():
-            path = folder / f"{stem}_{number}.{self.recipe.format}"
+            path = path.with_name(f"{stem}_{number}{path.suffix}")
             number += 1
         return path
 
 
-def movie_frames(
-    library: Library, run_id: str, position: str, plane: int
-) -> Iterator[MovieFrame]:
-    """Yield a position's frames, each with the reason of the gap before it."""
-    folder = library.folder(run_id)
-    before = -1
-    with library.open_read(run_id) as store:
-        unknown = store.value(UNKNOWN_GAPS) or ()
-        for frame in library.each_frame(run_id, position, plane):
-            draft, path = frame.draft, folder / frame.file
-            gap_unknown = any(before < slot <= draft.slot for slot in unknown)
-            if not is_inside(folder, path):
-                told = f"{path} is a link that leads out of the run; repair it first."
-                raise DamagedRunError(told)
-            reason = _gap_reason(store, before) if draft.slot > before + 1 else ""
-            before = draft.slot
-            yield MovieFrame(
-                path=str(path),
-                slot=draft.slot,
-                elapsed_ns=draft.elapsed_ns,
-                wall_ns=draft.wall_ns,
-                utc_offset_s=draft.utc_offset_s,
-                clock_trusted=draft.wall_trusted,
-                gap_reason=reason,
-                gap_unknown=gap_unknown,
-            )
+def file_name(recipe: Recipe, position: str) -> str:
+    """Return the name of a movie's file, where it is the first of its kind."""
+    stem = slug(position) if position else recipe.view
+    return f"{stem}{f'_{recipe.view}' if recipe.is_still else ''}.{recipe.ending}"
+
+
+def shown_places(plan: Plan, recipe: Recipe) -> List[str]:
+    """Return the positions of which a movie each is made; an empty name for a grid."""
+    if recipe.view == "grid":
+        return [""]
+    return [recipe.position] if recipe.position else list(plan.position_names())
+
+
+def _usual_interval_ns(grid: Grid, slots: int) -> int:
+    """Return the interval of most of the slots that a movie covers."""
+    counts: Dict[int, int] = {}
+    for phase in grid.phases:
+        here = max(0, slots - phase.first_slot)
+        if phase.slots is not None:
+            here = min(here, phase.slots)
+        counts[phase.interval_ns] = counts.get(phase.interval_ns, 0) + here
+    return max(counts, key=lambda interval_ns: counts[interval_ns])
 
 
 def _covered(store: RunStore) -> "tuple[int, str]":
@@ -212,10 +219,10 @@ def _covered(store: RunStore) -> "tuple[int, str]":
     return decided, last.reason.value
 
 
-def _gap_reason(store: RunStore, before: int) -> str:
-    """Return why the slot after `before` has no frame."""
-    slot = store.slot_at(before + 1)
-    return slot.reason.value if slot is not None and slot.reason is not None else ""
+def _known(plan: Plan) -> Dict[str, Any]:
+    """Return what a plan knows of what is recorded."""
+    sample = {} if plan.sample is None else plan.sample.model_dump(mode="json")
+    return {"name": plan.name, **sample}
 
 
 def check_recipe(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:
@@ -229,6 +236,35 @@ def check_recipe(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:
         last = plan.planes.count - 1
         told = f"{run_id} has no plane {recipe.plane}; its planes are 0 to {last}."
         raise InvalidRecipeError(told, [{"field": "plane", "reason": told}])
+    unfit = recipe.unfit_for(len(names), plan.planes.count)
+    if unfit:
+        field = "view" if unfit.startswith("view") else "planes"
+        told = f"{run_id} cannot give this movie: {unfit}; choose another one."
+        raise InvalidRecipeError(told, [{"field": field, "reason": told}])
     if frames == 0:
         told = f"{run_id} has no frames yet; wait for the first one."
         raise InvalidRecipeError(told)
+
+
+def check_means(recipe: Recipe, frame: Optional[Frame]) -> None:
+    """Refuse a codec that this computer cannot write, and a crop that leaves the frame.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What is asked for.
+    frame : Frame or None
+        One of the run.
+    """
+    field = "codec"
+    try:
+        if recipe.coded != "h264":
+            tools_of(recipe)
+        field = "crop"
+        if frame is not None:
+            size = (frame.draft.width, frame.draft.height)
+            region_of(size, recipe.cropped, recipe.shape)
+    except RenderError as exc:
+        raise InvalidRecipeError(
+            str(exc), [{"field": field, "reason": str(exc)}]
+        ) from exc

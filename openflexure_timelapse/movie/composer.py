@@ -1,11 +1,12 @@
 """What one frame of the movie looks like: the picture, its size, what is written in it.
 
-Bottom left the clocks, bottom right the scale bar, top left the title, top middle the
-label of a gap. Everything that does not change is drawn once.
+Bottom left the clocks, bottom right the scale bar, top left the title, top right the
+position's name, top middle the label of a gap. Everything that does not change is drawn
+once.
 """
 
 from dataclasses import dataclass
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 import numpy as np
 
@@ -36,6 +37,7 @@ MARGIN_PER_TEXT = 0.7
 # A smaller picture would be buried under what is written in it.
 SMALLEST_WRITTEN: Size = (100, 60)
 LOWEST_TITLED = 100
+WIDEST_NAME = 0.4  # of the picture, beside a title
 HIGHEST_CLOCKS = 1 / 3  # of the height of the picture
 TENTHS_BELOW_NS = 1_000_000_000
 
@@ -57,6 +59,12 @@ class Style:
         nobody knows their scale.
     interval_ns : int
         Below one second the clocks show tenths.
+    region : (int, int) or None
+        Size of the part of such a frame that is shown; None for the whole.
+    name : str
+        Of the position; empty for none.
+    content : (int, int) or None
+        At which size a stored frame is seen in the movie; None: as large as it fits.
     """
 
     title: str
@@ -65,12 +73,16 @@ class Style:
     um_per_pixel: Optional[float]
     frame: Size
     interval_ns: int
+    region: Optional[Size] = None
+    name: str = ""
+    content: Optional[Size] = None
 
     @property
     def writes_always(self) -> bool:
         """Whether something is written into every picture."""
         clocks = self.timestamp or self.elapsed_time
-        return bool(self.title) or clocks or self.um_per_pixel is not None
+        words = bool(self.title or self.name)
+        return words or clocks or self.um_per_pixel is not None
 
 
 def is_tiny(canvas: Size) -> bool:
@@ -102,18 +114,26 @@ class Composer:
         self._tiny = is_tiny(canvas)
         self._bar: Optional[Sprite] = None
         if style.um_per_pixel is not None and not self._tiny:
-            content = content_size(style.frame, canvas)
+            content = style.content or content_size(style.region or style.frame, canvas)
             um_per_pixel = style.um_per_pixel * self._shrunk(content)
             bar = scale_bar(um_per_pixel, content[0])
             self._bar = scale_bar_sprite(bar, self._text_px)
+        self._name: Optional[Sprite] = None
         self._title: Optional[Sprite] = None
-        if style.title and not self._tiny and canvas[1] >= LOWEST_TITLED:
+        if self._tiny or canvas[1] < LOWEST_TITLED:
+            return
+        room = self._widest
+        if style.name:
+            widest = round(WIDEST_NAME * room) if style.title else room
+            self._name = pill(style.name, self._text_px, widest)
+            room -= self._name.size[0] + self._margin
+        if style.title:
             size = round(TITLE_SCALE * self._text_px)
-            self._title = pill(style.title, size, self._widest)
+            self._title = pill(style.title, size, room)
 
     def _shrunk(self, content: Size) -> float:
         """Return how many pixels of the frame are one pixel of the movie."""
-        width, height = self._style.frame
+        width, height = self._style.region or self._style.frame
         if 0 <= width - content[0] <= 1 and 0 <= height - content[1] <= 1:
             return 1.0  # one row or column is cut off, nothing is scaled
         return width / content[0]
@@ -132,6 +152,26 @@ class Composer:
         frame : (int, int) or None
             The size of the stored frame that the picture came from.
         """
+        made = self.written(picture, frame, self._clock_texts(beat))
+        if beat.label:
+            self._write_label(made, beat.label)
+        return made
+
+    def written(
+        self,
+        picture: Optional[Picture],
+        frame: Optional[Size],
+        choices: Sequence[Sequence[str]],
+    ) -> Picture:
+        """Return a picture with everything written in it but a gap's label.
+
+        Parameters
+        ----------
+        picture, frame
+            As for `compose`.
+        choices : sequence of sequence of str
+            What stands at the bottom left: all of it first, then less and less.
+        """
         if picture is None:
             shape = (self.canvas[1], self.canvas[0], 3)
             made = np.full(shape, BACKGROUND, np.uint8)
@@ -140,14 +180,15 @@ class Composer:
             if np.shares_memory(made, picture):
                 made = made.copy()
         if not self._tiny:
-            self._write_clocks(made, beat)
+            self._write_clocks(made, choices)
         if self._bar is not None and frame == self._style.frame:
             x = self.canvas[0] - self._margin - self._bar.size[0]
             blend(made, self._bar, max(0, x), self._bottom(self._bar))
         if self._title is not None:
             blend(made, self._title, self._margin, self._margin)
-        if beat.label:
-            self._write_label(made, beat.label)
+        if self._name is not None:
+            x = self.canvas[0] - self._margin - self._name.size[0]
+            blend(made, self._name, max(0, x), self._margin)
         return made
 
     def _bottom(self, sprite: Sprite) -> int:
@@ -174,10 +215,10 @@ class Composer:
             choices.insert(0, [*elapsed, told])
         return [choice for choice in choices if choice]
 
-    def _clock_lines(self, beat: Beat[Any], room: int) -> List[Sprite]:
+    def _lines(self, choices: Sequence[Sequence[str]], room: int) -> List[Sprite]:
         """Return the lines of the first choice that fits whole; none when none does."""
         highest = HIGHEST_CLOCKS * self.canvas[1]
-        for texts in self._clock_texts(beat):
+        for texts in choices:
             for lines in ([" \u00b7 ".join(texts)], texts):
                 made = [whole_pill(line, self._text_px, room) for line in lines]
                 whole = [sprite for sprite in made if sprite is not None]
@@ -186,14 +227,14 @@ class Composer:
                     return whole
         return []
 
-    def _write_clocks(self, made: Picture, beat: Beat[Any]) -> None:
+    def _write_clocks(self, made: Picture, choices: Sequence[Sequence[str]]) -> None:
         """Write the clocks in one line, or in two where the picture is narrow."""
         y, room, bar = self.canvas[1] - self._margin, self._widest, self._bar
         if bar is not None:
             room -= bar.size[0] + self._margin
-        lines = self._clock_lines(beat, room)
+        lines = self._lines(choices, room)
         if not lines and bar is not None:  # not beside the bar: above it
-            lines = self._clock_lines(beat, self._widest)
+            lines = self._lines(choices, self._widest)
             y -= bar.size[1] + 2
         for sprite in reversed(lines):
             y = max(0, y - sprite.size[1])
@@ -201,7 +242,7 @@ class Composer:
             y -= max(2, self._margin // 3)
 
     def _write_label(self, made: Picture, label: str) -> None:
-        """Write about a gap at the top, under the title where they would meet.
+        """Write about a gap at the top, under what stands there if they would meet.
 
         Where it does not fit, first the reason is left out, then how long it lasts.
         """
@@ -210,9 +251,13 @@ class Composer:
             sprite = sprite or whole_pill(text, self._text_px, self._widest, GAP_COLOUR)
         if sprite is None:
             return
-        x = max(0, (self.canvas[0] - sprite.size[0]) // 2)
-        y = self._margin
-        title = self._title
-        if title is not None and x < self._margin * 2 + title.size[0]:
-            x, y = self._margin, y + title.size[1] + max(2, self._margin // 2)
+        room = self.canvas[0] - sprite.size[0]
+        x, y = max(0, room // 2), self._margin
+        title, name = self._title, self._name
+        meets = title is not None and x < self._margin * 2 + title.size[0]
+        if name is not None and room - x < self._margin * 2 + name.size[0]:
+            y += name.size[1] + max(2, self._margin // 2)
+        if meets and title is not None:
+            below = self._margin + title.size[1] + max(2, self._margin // 2)
+            x, y = self._margin, max(y, below)
         blend(made, sprite, x, y)

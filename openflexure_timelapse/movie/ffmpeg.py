@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from fractions import Fraction
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError
 
@@ -20,15 +20,14 @@ __all__ = [
     "count_frames",
     "counting_arguments",
     "find_ffmpeg",
-    "jpeg_to_mp4",
+    "jpeg_to_movie",
     "parse_progress",
     "parse_repeated",
     "rate",
-    "yuv_to_mp4",
+    "yuv_to_movie",
 ]
 
 CHOICE = "IMAGEIO_FFMPEG_EXE"
-PRESET = "veryfast"
 LARGEST_DENOMINATOR = 1001
 QUIET = ("-hide_banner", "-nostdin", "-nostats", "-loglevel", "error")
 TAGS = "range=tv:colorspace=smpte170m:color_primaries=bt709:color_trc=bt709"
@@ -75,7 +74,9 @@ def rate(fps: float) -> Fraction:
     return Fraction(repr(fps)).limit_denominator(LARGEST_DENOMINATOR)
 
 
-def jpeg_to_mp4(program: str, fps: Fraction, crf: int, out: str) -> List[str]:
+def jpeg_to_movie(
+    program: str, fps: Fraction, target: Sequence[str], out: str
+) -> List[str]:
     """Return the command that makes a movie of JPEG files on its standard input.
 
     Parameters
@@ -84,18 +85,22 @@ def jpeg_to_mp4(program: str, fps: Fraction, crf: int, out: str) -> List[str]:
         From `find_ffmpeg`.
     fps : Fraction
         Frames per second.
-    crf : int
-        H.264 constant rate factor, 0 to 51.
+    target : sequence of str
+        The options of the codec, the container and what it says of itself.
     out : str
         Path of the file to write; replaced if it exists.
     """
     source = ("-noautorotate", "-f", "image2pipe", "-c:v", "mjpeg")
     chain = f"{EVEN},{FULL_TO_LIMITED},format=yuv420p,setparams={TAGS}"
-    return [program, *QUIET, "-y", *source, *_to_mp4(fps, chain, crf, out)]
+    return [program, *QUIET, "-y", *source, *_to_movie(fps, chain, target, out)]
 
 
-def yuv_to_mp4(
-    program: str, fps: Fraction, size: Tuple[int, int], crf: int, out: str
+def yuv_to_movie(
+    program: str,
+    fps: Fraction,
+    size: Tuple[int, int],
+    target: Sequence[str],
+    out: str,
 ) -> List[str]:
     """Return the command for raw planes on its standard input.
 
@@ -104,22 +109,20 @@ def yuv_to_mp4(
     size : (int, int)
         Width and height, both even. The planes are Y, U and V of yuv420p, BT.601 in
         limited range; they go to the encoder as they are.
-    program, fps, crf, out
-        As in `jpeg_to_mp4`.
+    program, fps, target, out
+        As in `jpeg_to_movie`.
     """
     source = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{size[0]}x{size[1]}")
     chain = f"setparams={TAGS}"
-    return [program, *QUIET, "-y", *source, *_to_mp4(fps, chain, crf, out)]
+    return [program, *QUIET, "-y", *source, *_to_movie(fps, chain, target, out)]
 
 
-def _to_mp4(fps: Fraction, chain: str, crf: int, out: str) -> List[str]:
+def _to_movie(fps: Fraction, chain: str, target: Sequence[str], out: str) -> List[str]:
     """Return what both commands share: from the rate of the input to the file."""
-    encoder = ["-c:v", "libx264", "-preset", PRESET, "-crf", str(crf)]
     tags = ["-pix_fmt", "yuv420p", "-color_range", "tv", "-colorspace", "smpte170m"]
     tags += ["-color_primaries", "bt709", "-color_trc", "bt709"]
     picture = ["-framerate", str(fps), "-i", "pipe:0", "-an", "-vf", chain]
-    target = ["-movflags", "+faststart", "-f", "mp4", "-progress", "pipe:1", out]
-    return [*picture, *encoder, *tags, *target]
+    return [*picture, *tags, *target, "-progress", "pipe:1", out]
 
 
 def counting_arguments(program: str, path: str) -> List[str]:

@@ -50,6 +50,7 @@ EXTENSION = 0x21
 IMAGE = 0x2C
 TRAILER = 0x3B
 GRAPHIC_CONTROL = 0xF9
+COMMENT = 0xFE
 KEEP_AND_TRANSPARENT = (1 << 2) | 1  # disposal 1: the next frame is drawn over this one
 TABLE = 0x80
 LOOP_FOR_EVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
@@ -115,10 +116,17 @@ class GifWriter:
         For every frame.
     hold : int
         Grey levels by which a pixel may differ before it is renewed.
+    comment : str
+        What the file says of itself; empty for nothing.
     """
 
     def __init__(
-        self, stream: BinaryIO, size: Size, palette: Palette, hold: int
+        self,
+        stream: BinaryIO,
+        size: Size,
+        palette: Palette,
+        hold: int,
+        comment: str = "",
     ) -> None:
         self._stream = stream
         self._palette = palette
@@ -129,7 +137,7 @@ class GifWriter:
         self.frames = 0
         self.bytes_written = 0
         colours = HEADER.pack(b"GIF89a", size[0], size[1], TABLE | 0x77, 0, 0)
-        self._write(colours + palette.table() + LOOP_FOR_EVER)
+        self._write(colours + palette.table() + LOOP_FOR_EVER + _comment(comment))
 
     def add(self, picture: Picture, delay_cs: int) -> None:
         """Show a picture for `delay_cs` hundredths of a second.
@@ -200,6 +208,14 @@ class GifWriter:
     def _write(self, data: bytes) -> None:
         self._stream.write(data)
         self.bytes_written += len(data)
+
+
+def _comment(text: str) -> bytes:
+    """Return a comment extension (GIF89a, 24); nothing for an empty text."""
+    data = text.encode()
+    parts = (data[at : at + 255] for at in range(0, len(data), 255))
+    blocks = b"".join(bytes([len(part)]) + part for part in parts)
+    return bytes([EXTENSION, COMMENT]) + blocks + b"\x00" if data else b""
 
 
 def delay_cs(first: int, span: int, fps: Fraction) -> int:

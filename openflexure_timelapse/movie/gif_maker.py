@@ -77,21 +77,25 @@ class GifMaker:
         Returns what the pictures look like at a size.
     loader : callable
         Returns what reads the frames for a size.
+    comment : str
+        What the file says of itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (what a movie is made of)
         self,
         order: Order,
         sample: Callable[[int], Iterator[MovieFrame]],
         beats: Callable[[Loader], Iterator[Beat[Still]]],
         composer: Callable[[Size], Composer],
         loader: Callable[[Size], Loader],
+        comment: str = "",
     ) -> None:
         self._order = order
         self._sample = sample
         self._beats = beats
         self._composer = composer
         self._loader = loader
+        self._comment = comment
 
     def make(self, size: Size, total: int, report: Report) -> str:
         """Write the file; return what had to be given up, as a sentence or nothing.
@@ -141,7 +145,8 @@ class GifMaker:
         palette = self._palette(composer, loader)
         done = beats = first_bytes = 0
         with Path(self._order.out).open("wb") as stream:
-            writer = GifWriter(stream, size, palette, rung.noise_hold)
+            hold, comment = rung.noise_hold, self._comment
+            writer = GifWriter(stream, size, palette, hold, comment)
             for beat in thin(self._beats(loader), rung.step):
                 still = beat.picture
                 pixels: Optional[Picture] = None if still is None else still.pixels

@@ -5,24 +5,31 @@ Lines, so that neither side ever holds more than one frame, however long the run
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Iterable, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from openflexure_timelapse.movie.timeline import MovieFrame
+from openflexure_timelapse.movie.frames import MovieContext, MovieFrame
+from openflexure_timelapse.movie.metadata import gathered
+from openflexure_timelapse.recipe import USUAL_CRF, Recipe
 
-__all__ = ["JobFile", "Order", "write_job"]
+__all__ = ["JobFile", "Order", "order_of", "write_job"]
 
 NEWLINE = b"\n"
-LONGEST_LINE_BYTES = 65_536
+NS_PER_S = 1_000_000_000
+USUAL_LINE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class Order:
     """What the process is asked for; a recipe and its surroundings, in plain values.
 
-    The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use
-    and `out` the temporary file to write.
+    The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use,
+    `encoder` the one in it, `about` what the file says of the run, and `out` the
+    temporary file to write. `codec` and `encoder` are empty where there is none.
+    `beat_ns` is the real time in one frame of the movie, None where each slot is one;
+    `name` is the position's, empty where it is not to be seen, and `names` are those of
+    a grid.
     """
 
     format: str
@@ -47,6 +54,80 @@ class Order:
     end_reason: str = ""
     deflicker: bool = False
     stabilise: bool = False
+    view: str = "position"
+    planes: str = "one"
+    line: Optional[Tuple[int, ...]] = None
+    beat_ns: Optional[int] = None
+    name: str = ""
+    names: Tuple[str, ...] = ()
+    codec: str = ""
+    encoder: str = ""
+    crop: Optional[List[int]] = None
+    shape: Optional[str] = None
+    about: Dict[str, Any] = field(default_factory=dict)
+
+
+def order_of(
+    recipe: Recipe, context: MovieContext, program: str, encoder: str, out: Path
+) -> Order:
+    """Return what the process is asked for.
+
+    Parameters
+    ----------
+    recipe, context
+        Of the movie.
+    program, encoder : str
+        From `tools_of`.
+    out : Path
+        The temporary file to write.
+    """
+    named = recipe.position_name
+    if named is None:
+        named = context.several
+    return Order(
+        format=recipe.format,
+        fps=recipe.fps,
+        width=recipe.width,
+        height=recipe.height,
+        crf=USUAL_CRF.get(recipe.coded, 0) if recipe.crf is None else recipe.crf,
+        deflicker=recipe.deflicker,
+        stabilise=recipe.stabilise,
+        timestamp=recipe.timestamp,
+        elapsed_time=recipe.elapsed_time,
+        scale_bar=recipe.scale_bar,
+        title=recipe.title,
+        gaps=recipe.gaps,
+        gap_label=recipe.gap_label,
+        max_mb=recipe.max_mb,
+        noise_hold=recipe.noise_hold,
+        interval_ns=context.interval_ns,
+        last_interval_ns=context.last_interval_ns,
+        um_per_pixel=context.um_per_pixel,
+        slots=context.slots,
+        end_reason=context.end_reason,
+        program=program,
+        out=str(out),
+        view=recipe.view,
+        planes=recipe.planes,
+        line=recipe.line,
+        beat_ns=_beat_ns(recipe, context),
+        name=context.position if named and not context.names else "",
+        names=context.names if named else ("",) * len(context.names),
+        codec=recipe.coded,
+        encoder=encoder,
+        crop=recipe.cropped,
+        shape=recipe.shape,
+        about=gathered(recipe, context.known, context.position),
+    )
+
+
+def _beat_ns(recipe: Recipe, context: MovieContext) -> Optional[int]:
+    """Return the real time in one frame of the movie; None where a slot is one."""
+    if recipe.pace != "real":
+        return None
+    if recipe.speed_up is None:
+        return context.usual_interval_ns or context.interval_ns
+    return max(1, round(recipe.speed_up / recipe.fps * NS_PER_S))
 
 
 def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:
@@ -80,7 +161,7 @@ class JobFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         with path.open("rb") as stream:
-            self.order = Order(**json.loads(stream.readline()))
+            self.order = _order(stream.readline())
             self._start = stream.tell()
             self._end = stream.seek(0, os.SEEK_END)
 
@@ -109,13 +190,24 @@ class JobFile:
                 yield _frame(stream.readline())
                 at = stream.tell()
 
+    def last(self) -> Optional[MovieFrame]:
+        """Return the last frame; None when there is none."""
+        if self._end == self._start:
+            return None
+        with self._path.open("rb") as stream:
+            back = USUAL_LINE_BYTES
+            while True:
+                begin = max(self._start, self._end - back)
+                stream.seek(begin)
+                lines = stream.read().splitlines()
+                if begin == self._start or len(lines) > 1:
+                    return _frame(lines[-1])
+                back *= 2  # a grid's line can be long
+
     def last_slot(self) -> int:
         """Return the slot of the last frame; -1 when there is none."""
-        if self._end == self._start:
-            return -1
-        with self._path.open("rb") as stream:
-            stream.seek(max(self._start, self._end - LONGEST_LINE_BYTES))
-            return _frame(stream.read().splitlines()[-1]).slot
+        last = self.last()
+        return -1 if last is None else last.slot
 
     def _seek_line(self, stream: BinaryIO, wanted: int) -> int:
         """Go to the first line that begins at `wanted` or later."""
@@ -131,6 +223,18 @@ def _line(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + NEWLINE
 
 
+def _order(line: bytes) -> Order:
+    """Return the order of the first line."""
+    facts: Dict[str, Any] = json.loads(line)
+    line_xy = facts["line"]
+    facts["line"] = None if line_xy is None else tuple(line_xy)
+    facts["names"] = tuple(facts["names"])
+    return Order(**facts)
+
+
 def _frame(line: bytes) -> MovieFrame:
     """Return the frame of a line."""
-    return MovieFrame(**json.loads(line))
+    facts: Dict[str, Any] = json.loads(line)
+    facts["planes"] = tuple(facts["planes"])
+    facts["cells"] = tuple(tuple(cell) for cell in facts["cells"])
+    return MovieFrame(**facts)

@@ -6,6 +6,9 @@ lacks; a text that no font covers alone is drawn in pieces, each with the first 
 that covers it. Pillow >= 10.1 brings a Latin font of its own. Where even that is
 missing (an old Pillow on a system without fonts), OpenCV's stroke font writes plain
 ASCII.
+
+Text from right to left is put in order, and Arabic letters are joined, by Raqm, which
+Pillow's wheels carry; it needs the system's FriBidi (Debian: libfribidi0).
 """
 
 import math
@@ -16,9 +19,9 @@ from typing import Optional, Tuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
-__all__ = ["Mask", "text_mask"]
+__all__ = ["Mask", "is_misordered", "text_mask", "without_font"]
 
 Mask = NDArray[np.uint8]
 
@@ -46,6 +49,30 @@ NO_GLYPH = "\U0010ffff"
 STROKE_FONT = cv2.FONT_HERSHEY_DUPLEX
 STROKE_HEIGHT_PX = 22.0  # of a capital at scale 1
 OVERSAMPLING = 4
+RIGHT_TO_LEFT = ("R", "AL")
+# They join letters or keep them apart, and are not printable themselves.
+JOINERS = "\u200c\u200d"
+
+
+def is_misordered(text: str) -> bool:
+    """Tell whether text runs from right to left and this computer cannot order it."""
+    return _has(text, RIGHT_TO_LEFT) and not features.check("raqm")
+
+
+def without_font(text: str) -> str:
+    """Return the characters of a text that no font of this computer draws."""
+    names = (*FONT_FILES, PILLOWS_OWN)
+    lacking = dict.fromkeys(
+        char
+        for char in text
+        if char.isprintable() and not any(_has_glyph(name, char) for name in names)
+    )
+    return "".join(lacking)
+
+
+def _has(text: str, directions: Tuple[str, ...]) -> bool:
+    """Tell whether a text has a character of some of the directions."""
+    return any(unicodedata.bidirectional(char) in directions for char in text)
 
 
 def text_mask(text: str, size_px: int) -> Mask:
@@ -64,7 +91,7 @@ def text_mask(text: str, size_px: int) -> Mask:
         255 where the text covers a pixel. The height depends on the fonts and the
         size only, so that texts stand on one line.
     """
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    clean = " ".join("".join(map(_printable, text)).split())
     pieces = [(piece, _load(name, size_px)) for piece, name in _pieces(clean)]
     fonts = [(piece, font) for piece, font in pieces if font is not None]
     if not fonts or len(fonts) < len(pieces):  # there was one a moment ago
@@ -81,6 +108,13 @@ def text_mask(text: str, size_px: int) -> Mask:
         drawing.text(place, piece, fill=255, font=font)
         x += width
     return np.array(image, dtype=np.uint8)
+
+
+def _printable(char: str) -> str:
+    """Return a character as it may be drawn; signs that only steer are left out."""
+    if char.isprintable() or char in JOINERS:
+        return char
+    return "" if unicodedata.category(char) == "Cf" else " "
 
 
 @lru_cache(maxsize=64)
@@ -116,7 +150,8 @@ def _pieces(text: str) -> Tuple[Tuple[str, str], ...]:
     """Return the text in pieces with the name of the font that draws each.
 
     One piece where one font covers all. A mark that is written over the character
-    before it, and a space, stay with that character's font.
+    before it, and a space, stay with that character's font. The first piece stands
+    left, or right where the text begins from right to left.
     """
     best = _best_font(text)
     if best is None:
@@ -124,13 +159,25 @@ def _pieces(text: str) -> Tuple[Tuple[str, str], ...]:
     pieces = [["", best]]
     for char in text:
         name = pieces[-1][1]
-        if not (char.isspace() or unicodedata.combining(char)):
+        if not (char.isspace() or unicodedata.combining(char) or char in JOINERS):
             name = best if _has_glyph(best, char) else _first_font(char, best)
         if name == pieces[-1][1]:
             pieces[-1][0] += char
         else:
             pieces.append([char, name])
-    return tuple((piece, name) for piece, name in pieces if piece or len(pieces) == 1)
+    if len(pieces) == 1 or not _has(text, RIGHT_TO_LEFT):
+        return tuple((piece, name) for piece, name in pieces if piece) or (("", best),)
+    # A space between two pieces stands between them, whichever way they run.
+    apart = [
+        (part, name)
+        for piece, name in pieces
+        for part in (piece.rstrip(), piece[len(piece.rstrip()) :])
+        if part
+    ]
+    strong = (char for char in text if _has(char, ("L", *RIGHT_TO_LEFT)))
+    if _has(next(strong, ""), RIGHT_TO_LEFT):
+        apart.reverse()
+    return tuple(apart)
 
 
 @lru_cache(maxsize=4096)

@@ -17,7 +17,7 @@ __all__ = ["explain"]
 LONGEST_TOLD = 300
 FULL = ("no space left on device", "disk quota exceeded")
 TOO_LARGE = ("file too large", f"signal {int(signal.SIGXFSZ)}")
-NO_ENCODER = "unknown encoder 'libx264'"
+NO_ENCODER = "unknown encoder 'lib"
 
 
 def explain(
@@ -64,7 +64,8 @@ def _from_words(
     if any(words in said for words in TOO_LARGE):
         return storage_error(OSError(errno.EFBIG, ""), "write", movie)
     if NO_ENCODER in said:
-        told = "This ffmpeg cannot write H.264 (it has no libx264); "
+        encoder = said.partition(NO_ENCODER)[2].partition("'")[0]
+        told = f"This ffmpeg cannot write the codec (it has no lib{encoder}); "
         return FfmpegMissingError(told + "install Debian's package ffmpeg.")
     return None
 

@@ -1,8 +1,8 @@
-"""An MP4: pictures through a pipe into ffmpeg, as the stored JPEGs where possible."""
+"""An MP4 or WebM: pictures through a pipe into ffmpeg, as stored where possible."""
 
 import subprocess
 import threading
-from typing import IO, Callable, Iterable
+from typing import IO, Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ class EncoderError(RenderError):
 
 
 class Mp4Maker:
-    """Makes one MP4.
+    """Makes one MP4 or WebM.
 
     Parameters
     ----------
@@ -43,15 +43,24 @@ class Mp4Maker:
         What the pictures look like.
     loader : Loader
         Reads the frames; keeps those of the movie's size as files where `untouched`.
+    target : sequence of str
+        ffmpeg's options of the codec, the container and the metadata.
     untouched : bool
         The pictures go in as the files that they are; one that a gap's label changes
         becomes a JPEG again. Otherwise as the planes that the encoder wants.
     """
 
     def __init__(
-        self, order: Order, composer: Composer, loader: Loader, *, untouched: bool
+        self,
+        order: Order,
+        composer: Composer,
+        loader: Loader,
+        target: Sequence[str],
+        *,
+        untouched: bool,
     ) -> None:
         self._order = order
+        self._target = target
         self._composer = composer
         self._untouched = untouched
         self._repeated = 0
@@ -88,9 +97,11 @@ class Mp4Maker:
         order, size = self._order, self._composer.canvas
         fps = ffmpeg.rate(order.fps)
         if self._untouched:
-            command = ffmpeg.jpeg_to_mp4(order.program, fps, order.crf, order.out)
+            command = ffmpeg.jpeg_to_movie(order.program, fps, self._target, order.out)
         else:
-            command = ffmpeg.yuv_to_mp4(order.program, fps, size, order.crf, order.out)
+            command = ffmpeg.yuv_to_movie(
+                order.program, fps, size, self._target, order.out
+            )
         sent = 0
         with _started(command, subprocess.PIPE) as process:
             entrance, told = _pipes(process)

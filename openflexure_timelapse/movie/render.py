@@ -29,8 +29,8 @@ from openflexure_timelapse.errors import (
     RenderError,
     TimelapseError,
 )
-from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
-from openflexure_timelapse.movie.job import Order, write_job
+from openflexure_timelapse.movie.codecs import tools_of
+from openflexure_timelapse.movie.job import order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
 from openflexure_timelapse.movie.timeline import MovieContext, MovieFrame
 from openflexure_timelapse.recipe import Recipe
@@ -125,9 +125,9 @@ class RenderJob:
         RenderError
             When it was started before.
         FfmpegMissingError
-            When an MP4 is asked for and there is no ffmpeg program.
+            When there is no ffmpeg program, or it lacks the codec.
         """
-        program = find_ffmpeg() if self._recipe.format == "mp4" else ""
+        tools = tools_of(self._recipe)
         with self._lock:
             if self._thread is not None:
                 told = f"The movie {self._out.name} was started before; "
@@ -136,7 +136,7 @@ class RenderJob:
                 return
             self._now = replace(self._now, state="running")
             self._thread = threading.Thread(
-                target=self._run, args=(program,), name="timelapse-render", daemon=True
+                target=self._run, args=(tools,), name="timelapse-render", daemon=True
             )
             self._thread.start()
 
@@ -169,14 +169,14 @@ class RenderJob:
 
     # -------------------------------------------------------------- the job's thread
 
-    def _run(self, program: str) -> None:
+    def _run(self, tools: Tuple[str, str]) -> None:
         """Make the movie and tell how it ended, whatever happens."""
         folder = self._out.with_name(temporary_name(self._out.name))
         error: Optional[TimelapseError] = None
         remark = ""
         try:
             with _rendering_in(folder.parent):
-                remark = self._make(program, folder)
+                remark = self._make(tools, folder)
         except TimelapseError as exc:
             error = exc
         except OSError as exc:
@@ -188,11 +188,11 @@ class RenderJob:
         with self._lock:
             self._end(error, remark)
 
-    def _make(self, program: str, folder: Path) -> str:
+    def _make(self, tools: Tuple[str, str], folder: Path) -> str:
         """Make the movie; return the remark of the process."""
         folder.mkdir()
         made = folder / self._out.name
-        order = _order(self._recipe, self._context, program, made)
+        order = order_of(self._recipe, self._context, *tools, made)
         write_job(folder / JOB_FILE, order, self._until_cancelled())
         report, tail, code = self._watch(folder)
         with self._lock:
@@ -210,7 +210,7 @@ class RenderJob:
             with self._lock:
                 if self._cancelled:
                     raise self._cancellation()
-            yield replace(frame, path=str(Path(frame.path).absolute()))
+            yield frame.under(lambda path: str(Path(path).absolute()))
 
     def _watch(self, folder: Path) -> Tuple[Dict[str, Any], Tuple[str, ...], int]:
         """Run the process; return its last word, the end of its errors, its code."""
@@ -275,34 +275,6 @@ class RenderJob:
             state = "cancelled" if cancelled else "failed"
             self._now = replace(now, state=state, message=str(error))
         self._lock.notify_all()
-
-
-def _order(recipe: Recipe, context: MovieContext, program: str, out: Path) -> Order:
-    """Return what the process is asked for."""
-    return Order(
-        format=recipe.format,
-        fps=recipe.fps,
-        width=recipe.width,
-        height=recipe.height,
-        crf=recipe.crf,
-        deflicker=recipe.deflicker,
-        stabilise=recipe.stabilise,
-        timestamp=recipe.timestamp,
-        elapsed_time=recipe.elapsed_time,
-        scale_bar=recipe.scale_bar,
-        title=recipe.title,
-        gaps=recipe.gaps,
-        gap_label=recipe.gap_label,
-        max_mb=recipe.max_mb,
-        noise_hold=recipe.noise_hold,
-        interval_ns=context.interval_ns,
-        last_interval_ns=context.last_interval_ns,
-        um_per_pixel=context.um_per_pixel,
-        slots=context.slots,
-        end_reason=context.end_reason,
-        program=program,
-        out=str(out),
-    )
 
 
 def _started(folder: Path) -> "subprocess.Popen[str]":

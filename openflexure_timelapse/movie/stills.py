@@ -9,8 +9,9 @@ import io
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Callable, Deque, Iterable, Iterator, Optional
+from typing import Callable, Deque, Iterable, Iterator, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -21,9 +22,10 @@ from openflexure_timelapse.movie.timeline import MovieFrame, Shot
 from openflexure_timelapse.quality import inspect, is_whole
 from openflexure_timelapse.store.fence import LARGEST_FRAME_BYTES, read_at_most
 
-__all__ = ["Loader", "Still", "decoded", "first_size"]
+__all__ = ["Fuse", "Loader", "Still", "decoded", "first_size"]
 
 PutRight = Callable[[int, Picture], Picture]
+Fuse = Callable[[Iterable[Picture]], Picture]
 
 AHEAD = 2
 DAMAGED = "damaged file"
@@ -49,11 +51,14 @@ class Still:
         The file; empty once decoded.
     pixels : array of uint8 or None
         The picture in the movie's size; None while it is only bytes.
+    slot : int
+        Of the frame.
     """
 
     size: Size
     jpeg: bytes
     pixels: Optional[Picture]
+    slot: int
 
 
 def _as_it_is(_: int, picture: Picture) -> Picture:
@@ -72,6 +77,8 @@ class Loader:
         Frames of this size stay bytes; None decodes every frame.
     put_right : callable
         Is given a slot and its picture in the movie's size, and returns what is shown.
+    fuse : callable or None
+        Makes one picture of the planes of a visit; None where there is one.
     """
 
     def __init__(
@@ -79,10 +86,12 @@ class Loader:
         canvas: Size,
         keep_jpeg: Optional[Size] = None,
         put_right: PutRight = _as_it_is,
+        fuse: Optional[Fuse] = None,
     ) -> None:
         self._canvas = canvas
         self._keep_jpeg = keep_jpeg
         self._put_right = put_right
+        self._fuse = fuse
 
     def shots(self, frames: Iterable[MovieFrame]) -> Iterator[Shot[Still]]:
         """Yield a shot for each frame, in order, a few loaded ahead in a thread."""
@@ -101,15 +110,59 @@ class Loader:
 
     def load(self, frame: MovieFrame) -> Shot[Still]:
         """Read one frame; one that cannot be shown says why."""
-        jpeg, size, problem = _read(frame)
+        if self._fuse is not None:
+            return self._fused(frame)
+        jpeg, size, problem = _read(frame.path)
         if size is None:
             return Shot(frame, None, problem)
         if size == self._keep_jpeg:
-            return Shot(frame, Still(size, jpeg, None))
+            return Shot(frame, Still(size, jpeg, None, frame.slot))
         pixels = self.decode(jpeg, size)
         if pixels is None:
             return Shot(frame, None, DAMAGED)
-        return Shot(frame, Still(size, b"", self._put_right(frame.slot, pixels)))
+        shown = self._put_right(frame.slot, pixels)
+        return Shot(frame, Still(size, b"", shown, frame.slot))
+
+    def _fused(self, frame: MovieFrame) -> Shot[Still]:
+        """Read the planes of a visit as one picture."""
+        size, pixels, problem = self.picture((frame.path, *frame.planes))
+        if size is None or pixels is None:
+            return Shot(frame, None, problem)
+        shown = self._put_right(frame.slot, pixels)
+        return Shot(frame, Still(size, b"", shown, frame.slot))
+
+    def picture(
+        self, paths: Sequence[str]
+    ) -> "Tuple[Optional[Size], Optional[Picture], str]":
+        """Return the size and the picture of a visit; without them, what is wrong.
+
+        Parameters
+        ----------
+        paths : sequence of str
+            Of its planes. One that cannot be shown, or of another size than the first,
+            is left out; only one is decoded at a time.
+        """
+        size: Optional[Size] = None
+        problem = MISSING
+
+        def whole() -> Iterator[Picture]:
+            nonlocal size, problem
+            for path in paths:
+                jpeg, found, told = _read(path)
+                size = size or found
+                if found is None:
+                    problem = told
+                elif found == size:
+                    pixels = self.decode(jpeg, found)
+                    problem = DAMAGED
+                    if pixels is not None:
+                        yield pixels
+
+        pictures = whole()
+        first = next(pictures, None)
+        if first is None or self._fuse is None:
+            return size, first, problem
+        return size, self._fuse(chain((first,), pictures)), ""
 
     def decode(self, jpeg: bytes, size: Size) -> Optional[Picture]:
         """Return the picture in the movie's size; None when it does not decode.
@@ -152,16 +205,17 @@ def decoded(jpeg: bytes, smaller: int) -> Optional[Picture]:
 def first_size(frames: Iterable[MovieFrame]) -> Optional[Size]:
     """Return the width and height of the first frame that is whole; None for none."""
     for frame in frames:
-        _, size, _ = _read(frame)
-        if size is not None:
-            return size
+        for path in frame.files:
+            _, size, _ = _read(path)
+            if size is not None:
+                return size
     return None
 
 
-def _read(frame: MovieFrame) -> "tuple[bytes, Optional[Size], str]":
+def _read(path: str) -> "tuple[bytes, Optional[Size], str]":
     """Return a file's bytes and size; without a size, what is wrong with it."""
     try:
-        jpeg = read_at_most(Path(frame.path), LARGEST_FRAME_BYTES)
+        jpeg = read_at_most(Path(path), LARGEST_FRAME_BYTES)
     except FileNotFoundError:
         return b"", None, MISSING
     except OSError as exc:

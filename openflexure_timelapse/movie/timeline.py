@@ -1,13 +1,13 @@
 """From frames and their slots to the pictures of a movie, one after the other.
 
-One slot of the grid is one frame of the movie, so that equal distances in the movie
-are equal distances on the grid. A slot without a picture is a gap; gaps are decided on
-slot numbers, never on seconds. The recipe says what stands in a gap:
+How many frames of the movie a slot gets is the pace's to say. A slot without a picture
+is a gap; gaps are decided on slot numbers, never on seconds. The recipe says what
+stands in a gap:
 
 ``hold``
-    the last picture, once for each missing slot (an empty one before the first);
+    the last picture (an empty one before the first);
 ``blank``
-    an empty picture for each missing slot;
+    an empty picture;
 ``cut``
     nothing.
 
@@ -16,13 +16,16 @@ even where the gap itself is one frame or none. The clocks run on through a gap.
 the time of day was set or the zone changed, a label says that, too: a clock in the
 picture never leaps or runs back without a word.
 
-Pure, streaming: one frame of look-ahead, whatever the length.
+Pure, streaming, without look-ahead: what more frames follow changes nothing of what
+stands before the end of the last one.
 """
 
 from dataclasses import dataclass, replace
 from typing import Generic, Iterable, Iterator, List, Optional, TypeVar
 
 from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.movie.frames import MovieContext, MovieFrame
+from openflexure_timelapse.movie.pace import Pace, Stay, pace_of
 
 __all__ = [
     "Beat",
@@ -39,69 +42,10 @@ Picture = TypeVar("Picture")
 
 NS_PER_S = 1_000_000_000
 LABEL_S = 1.5
+LONGEST_GAP_S = 60
 STEP_SHOWN_NS = NS_PER_S // 2
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 DECIMALS_BELOW_NS = 10 * NS_PER_S
-
-
-@dataclass(frozen=True)
-class MovieFrame:
-    """One stored frame, as the movie needs to know it.
-
-    Attributes
-    ----------
-    path : str
-        Of the JPEG file.
-    slot : int
-        Index on the grid; must rise from frame to frame.
-    elapsed_ns : int
-        When the exposure began, since the grid's origin.
-    wall_ns, utc_offset_s : int
-        The time of day at the exposure (UTC) and the local zone's offset.
-    clock_trusted : bool
-        False when the time of day was not synchronised; the timestamp then says so.
-    gap_reason : str
-        Why the slots just before this frame are missing; empty if none is, or unknown.
-    gap_unknown : bool
-        Whether the run was interrupted before it and nobody knows for how long.
-    """
-
-    path: str
-    slot: int
-    elapsed_ns: int
-    wall_ns: int
-    utc_offset_s: int
-    clock_trusted: bool = True
-    gap_reason: str = ""
-    gap_unknown: bool = False
-
-
-@dataclass(frozen=True)
-class MovieContext:
-    """What is true of all frames of a movie.
-
-    Attributes
-    ----------
-    interval_ns, last_interval_ns : int
-        From slot to slot, at the beginning and at the end; used where no frame tells
-        the time.
-    um_per_pixel : float or None
-        Of the stored frames; None where the camera is not calibrated.
-    position : str
-        The name of the position, for messages; may be empty.
-    slots : int or None
-        How many slots the movie covers, so that a gap at its end shows; None when not
-        known.
-    end_reason : str
-        Why the slots after the last frame are missing; empty if none is, or unknown.
-    """
-
-    interval_ns: int
-    last_interval_ns: int
-    um_per_pixel: Optional[float]
-    position: str
-    slots: Optional[int]
-    end_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,21 +104,50 @@ class GapRule:
         From slot to slot at the end, where no frame tells the time.
     note_frames : int
         The same for what is said of the time of day; 0 where no picture shows it.
+    beat_ns : int or None
+        Real time in one frame of the movie; None where each slot is one.
+    longest_gap : int
+        In frames of the movie; a longer one is shortened where time is real.
     """
 
     gaps: str
     label_frames: int
     last_interval_ns: int
     note_frames: int = 0
+    beat_ns: Optional[int] = None
+    longest_gap: int = 0
 
     @staticmethod
-    def of(
-        gaps: str, fps: float, last_interval_ns: int, *, labelled: bool, dated: bool
+    def of(  # noqa: PLR0913 (a recipe's words)
+        gaps: str,
+        fps: float,
+        last_interval_ns: int,
+        *,
+        labelled: bool,
+        dated: bool,
+        beat_ns: Optional[int] = None,
     ) -> "GapRule":
         """Return the rule for a movie of `fps` frames per second."""
         frames = max(1, round(LABEL_S * fps))
         return GapRule(
-            gaps, labelled * frames, last_interval_ns, note_frames=dated * frames
+            gaps,
+            labelled * frames,
+            last_interval_ns,
+            note_frames=dated * frames,
+            beat_ns=beat_ns,
+            longest_gap=max(1, round(LONGEST_GAP_S * fps)),
+        )
+
+    def pace(self) -> Pace:
+        """Return what says how many frames of the movie a slot gets."""
+        rest = self.label_frames if self.gaps == "cut" else 0
+        longest = 0 if self.gaps == "cut" else self.longest_gap
+        return pace_of(
+            self.beat_ns,
+            longest,
+            self.last_interval_ns,
+            cut=self.gaps == "cut",
+            rest=rest,
         )
 
 
@@ -211,6 +184,7 @@ class _Timeline(Generic[Picture]):
 
     def __init__(self, rule: GapRule) -> None:
         self._rule = rule
+        self._pace = rule.pace()
         self._before: Optional[Shot[Picture]] = None
         self._label = ""
         self._label_left = 0
@@ -233,13 +207,16 @@ class _Timeline(Generic[Picture]):
             if shot.picture is None:
                 reasons.append(shot.problem)
                 continue
-            for beat in self._between(shot, reasons):
+            before = None if self._before is None else self._before.frame
+            stay = self._pace.step(before, shot.frame)
+            for beat in self._between(shot, stay, reasons):
                 yield beat
             reasons = []
             self._announce_clock(shot)
             self._unknown = False
             self._before = shot
-            yield self._beat("show", shot, 0)
+            if stay.shown:
+                yield self._beat("show", shot, 0)
         end = max(slots or 0, last_slot + 1)
         if end > last_slot + 1:
             reasons.append(end_reason)
@@ -247,53 +224,61 @@ class _Timeline(Generic[Picture]):
             yield beat
 
     def _between(
-        self, shot: Shot[Picture], reasons: List[str]
+        self, shot: Shot[Picture], stay: Stay, reasons: List[str]
     ) -> Iterator[Beat[Picture]]:
-        """Yield the gap before a picture."""
-        before = self._before
+        """Yield what stays of the picture before, and the gap before a picture."""
+        before, frame = self._before, shot.frame
+        for _ in range(stay.repeats):
+            yield self._beat("show", before or shot, 0)
         first = 0 if before is None else before.frame.slot + 1
-        missing = shot.frame.slot - first
+        missing = frame.slot - first
         self._ever_unknown = self._ever_unknown or self._unknown
         if missing == 0:
             if self._unknown:
                 self._announce(0, reasons)
             return
-        frame = shot.frame
         if before is None:
-            self._announce(max(frame.elapsed_ns, 0), reasons)
-            for index in range(0 if self._rule.gaps == "cut" else missing):
-                past = frame.elapsed_ns * index // missing - frame.elapsed_ns
+            self._announce(max(frame.elapsed_ns, 0), reasons, short=stay.shortened)
+            for index in range(stay.gap):
+                past = frame.elapsed_ns * index // stay.gap - frame.elapsed_ns
                 yield self._beat("blank", shot, past)
             return
         lasts = frame.elapsed_ns - before.frame.elapsed_ns
-        self._announce(lasts, reasons)
-        for index in range(0 if self._rule.gaps == "cut" else missing):
-            past = lasts * (index + 1) // (missing + 1)
+        self._announce(lasts, reasons, short=stay.shortened)
+        for index in range(stay.gap):
+            past = lasts * (stay.gap + missing * index) // ((missing + 1) * stay.gap)
             yield self._beat(self._rule.gaps, before, past)
 
     def _after(self, slots: int, reasons: List[str]) -> Iterator[Beat[Picture]]:
-        """Yield the gap after the last picture."""
+        """Yield the rest of the last picture, and the gap after it."""
         before = self._before
         if before is None:
             told = "None of the frames can be shown"
             seen = ", ".join(_distinct(reasons))
             raise RenderError(f"{told}{': ' + seen if seen else ''}; check the run.")
-        missing = slots - before.frame.slot - 1
-        if missing <= 0:
+        missing = max(0, slots - before.frame.slot - 1)
+        stay = self._pace.end(before.frame, missing)
+        for _ in range(stay.repeats):
+            yield self._beat("show", before, 0)
+        if not missing:
             return
-        self._announce(missing * self._rule.last_interval_ns, reasons)
-        if self._rule.gaps == "cut":
-            for _ in range(self._rule.label_frames):
+        lasts = missing * self._rule.last_interval_ns
+        self._announce(lasts, reasons, short=stay.shortened)
+        for index in range(stay.gap):
+            if self._rule.gaps == "cut":
                 yield self._beat("hold", before, 0)
-            return
-        for index in range(missing):
-            past = (index + 1) * self._rule.last_interval_ns
+                continue
+            past = self._rule.last_interval_ns + lasts * index // stay.gap
             yield self._beat(self._rule.gaps, before, past)
 
-    def _announce(self, lasts_ns: int, reasons: List[str]) -> None:
+    def _announce(
+        self, lasts_ns: int, reasons: List[str], *, short: bool = False
+    ) -> None:
         """Put up the label of a gap."""
-        cut = self._rule.gaps == "cut"
-        told = "Cut: no images for" if cut else "No images for"
+        told = "No images for"
+        if self._rule.gaps == "cut" or short:
+            cut = "Cut" if self._rule.gaps == "cut" else "Shortened"
+            told = f"{cut}: no images for"
         lasts = "an unknown time" if self._unknown else duration_text(lasts_ns)
         why = ", ".join(_distinct(reasons))
         self._label = f"{told} {lasts}{f' ({why})' if why else ''}"

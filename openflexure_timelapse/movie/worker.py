@@ -9,6 +9,7 @@ removes the job's folder and ends itself and its ffmpeg.
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,18 +17,37 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional
+from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
-from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
+from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
-from openflexure_timelapse.movie.filters import Size, movie_size
+from openflexure_timelapse.movie.filters import Size
+from openflexure_timelapse.movie.fitting import Fitting, Maker
 from openflexure_timelapse.movie.gif_maker import GifMaker
 from openflexure_timelapse.movie.job import JobFile
+from openflexure_timelapse.movie.metadata import Metadata, ffmpeg_metadata, texts_of
 from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
+from openflexure_timelapse.movie.pace import Length, length_of
+from openflexure_timelapse.movie.poster import Poster
+from openflexure_timelapse.movie.stack import FUSES
 from openflexure_timelapse.movie.stills import Loader, Still, first_size
-from openflexure_timelapse.movie.timeline import Beat, GapRule, Shot, beats
+from openflexure_timelapse.movie.stills_maker import (
+    WEBP_QUALITY,
+    AnimationMaker,
+    SequenceMaker,
+)
+from openflexure_timelapse.movie.timeline import (
+    Beat,
+    GapRule,
+    Shot,
+    beats,
+    duration_text,
+)
+from openflexure_timelapse.movie.view import View
+from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 
 __all__ = ["main"]
 
@@ -36,6 +56,9 @@ IDLE_IO_CLASS = "3"
 OOM_SCORE = 500
 """Of 1000: where memory runs out, the movie ends and not the microscope's server."""
 STANDARD_INPUT = 0
+NS_PER_S = 1_000_000_000
+MOST_BEATS = 200_000
+"""Of a movie in real time: hours, at any usual speed."""
 REPORT_EVERY_S = 0.2
 SURVEY_SHARE = 0.3
 """Of the whole work, nearly."""
@@ -78,6 +101,7 @@ class _Work:
         self._job = job
         self._order = job.order
         self._unseen = 0
+        self._as_stored = False
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -85,87 +109,152 @@ class _Work:
             raise RenderError(told if count else "There are no frames to show.")
         self._frame: Size = frame
         order = self._order
+        View(order, frame, None)  # refuses what it cannot show before any work
         self._rule = GapRule.of(
             order.gaps,
             order.fps,
             order.last_interval_ns,
             labelled=order.gap_label,
             dated=order.timestamp,
+            beat_ns=order.beat_ns,
         )
-        self._told = _Told(self._total())
+        self._length = self._planned()
+        self._told = _Told(self._length.beats)
         self._corrections = self._survey()
-        shown = 1.0 if self._corrections is None else self._corrections.kept
-        scale = order.um_per_pixel if order.scale_bar else None
-        self._style = Style(
-            title=order.title,
-            timestamp=order.timestamp,
-            elapsed_time=order.elapsed_time,
-            um_per_pixel=None if scale is None else scale * shown,
-            frame=frame,
-            interval_ns=order.interval_ns,
-        )
+        self._view = View(order, frame, self._corrections)
+
+    def _planned(self) -> Length:
+        """Return how many frames the result will have, nearly.
+
+        Raises
+        ------
+        RenderError
+            When nobody would live to see the end.
+        """
+        order, count = self._order, self._job.count()
+        if order.view in PROJECTIONS or (order.beat_ns is None and order.gaps == "cut"):
+            return Length(count, 0)
+        if order.beat_ns is None:
+            return Length(max(order.slots or 0, self._job.last_slot() + 1), 0)
+        length = length_of(self._job.frames(), self._rule.pace(), order.slots)
+        most = max(MOST_BEATS, 2 * count)
+        if length.beats > most:
+            lasts = duration_text(round(length.beats / order.fps * NS_PER_S))
+            speed = order.beat_ns * order.fps / NS_PER_S
+            faster = math.ceil(speed * length.beats / most)
+            told = (
+                f"At speed_up {speed:.6g} the movie would have {length.beats} frames "
+            )
+            told += f"and play for {lasts}; give a speed_up of {faster} or more, "
+            raise RenderError(told + "or pace 'frames'.")
+        return length
 
     def _survey(self) -> Optional[Corrections]:
         """Look at every frame, where something is to be put right."""
         order = self._order
         if not (order.deflicker or order.stabilise):
             return None
-        shots = Loader(survey_size(self._frame)).shots(self._job.frames())
+        loader = Loader(survey_size(self._frame), fuse=FUSES.get(order.planes))
         survey = Survey(
             self._frame, deflicker=order.deflicker, stabilise=order.stabilise
         )
-        count = self._job.count()
+        count, shots = self._job.count(), loader.shots(self._job.frames())
         return survey.look(shots, lambda done: self._told.looked(done, count))
 
     def make(self) -> str:
         """Make the movie; return a remark, or nothing."""
         order = self._order
-        size = movie_size(self._frame, order.width, order.height, order.format)
-        told = self._told
         remarks = [] if self._corrections is None else [self._corrections.remark]
-        if order.scale_bar and order.um_per_pixel is None:
-            remarks.append("no scale bar: the camera is not calibrated")
-        if self._style.writes_always and is_tiny(size):
-            told_size = f"{size[0]} x {size[1]} pixels"
-            remarks.append(f"no clocks, scale bar or title: {told_size} are too few")
-        if order.format == "gif":
-            maker = GifMaker(
-                order, self._job.sample, self._beats, self._composer, self._loader
-            )
-            remarks.append(maker.make(size, self._total(), told.progress))
+        remarks += self._view.remarks()
+        if self._length.dropped:
+            dropped = f"{self._length.dropped} of {self._job.count()} frames"
+            remarks.append(f"{dropped} came faster than the movie plays; not shown")
+        if order.view in STILLS:
+            self._make_poster()
         else:
-            self._make_mp4(size)
+            remarks.append(self._make(self._view.size))
+        if self._as_stored and order.about.get("keeps_place_back"):
+            remarks.append("each picture is as stored; its EXIF names the place, too")
         if self._unseen:
             count = self._job.count()
             remarks.append(f"{self._unseen} of {count} frames could not be shown")
         return "; ".join(remark for remark in remarks if remark)
 
-    def _make_mp4(self, size: Size) -> None:
-        """Encode; the stored files go in where they would not be changed."""
-        even = (self._frame[0] & ~1, self._frame[1] & ~1)
-        changes = self._style.writes_always or self._corrections is not None
-        untouched = size == even and not changes
-        composer = self._composer(self._frame if untouched else size)
-        loader = self._loader(composer.canvas, keep_jpeg=untouched)
-        maker = Mp4Maker(self._order, composer, loader, untouched=untouched)
-        maker.make(self._beats(loader), self._told.progress)
-        with Path(self._order.out).open("rb") as stream:
+    def _make(self, size: Size) -> str:
+        """Make the file; return what had to be given up for it, or nothing."""
+        order, total, report = self._order, self._length.beats, self._told.progress
+        if order.format == "gif":
+            texts = texts_of(self._metadata()).items()
+            comment = "\n".join(f"{name}: {text}" for name, text in texts)
+            sample, beats = self._job.sample, self._beats
+            view = self._view
+            gif = GifMaker(order, sample, beats, view.composer, view.loader, comment)
+            return gif.make(size, total, report)
+        quality = order.crf if order.codec else WEBP_QUALITY
+        if order.max_mb is not None:
+            fitting = Fitting(self._job, self._maker, self._beats, total)
+            told = fitting.make(size, quality, report)
+        else:
+            maker, loader = self._maker(size, quality, Path(order.out))
+            maker.make(self._beats(loader), report)
+            told = ""
+        with Path(order.out).open("rb") as stream:
             os.fsync(stream.fileno())
+        return told
 
-    def _composer(self, size: Size) -> Composer:
-        return Composer(size, self._style)
+    def _maker(self, size: Size, quality: int, out: Path) -> Tuple[Maker, Loader]:
+        """Return what makes one movie, and what reads the frames for it.
 
-    def _loader(self, size: Size, *, keep_jpeg: bool = False) -> Loader:
-        """Return what reads the frames for a movie of a size."""
-        if self._corrections is None:
-            return Loader(size, size if keep_jpeg else None)
-        return Loader(size, put_right=self._corrections.apply)
+        The stored files go in where they would not be changed.
+        """
+        order = replace(self._order, out=str(out))
+        files = order.codec or order.format == "jpeg"
+        untouched = bool(files) and self._view.as_stored(size)
+        composer = self._view.composer(self._frame if untouched else size)
+        loader = self._view.loader(composer.canvas, keep_jpeg=untouched)
+        metadata = self._metadata()
+        if order.codec:
+            target = [*coding(order.encoder, quality), *container(order.format)]
+            target += ffmpeg_metadata(metadata, order.format)
+            return (
+                Mp4Maker(order, composer, loader, target, untouched=untouched),
+                loader,
+            )
+        if order.format in ("png", "jpeg"):
+            self._as_stored = untouched
+            return (
+                SequenceMaker(order, composer, loader, metadata, untouched=untouched),
+                loader,
+            )
+        return AnimationMaker(order, composer, loader, metadata, quality), loader
+
+    def _metadata(self) -> Metadata:
+        """Return what the file says of itself."""
+        job, order = self._job, self._order
+        first, last = next(job.frames()), job.last()
+        if last is None:
+            raise RenderError("There are no frames to show.")
+        count, interval_ns = job.count(), order.interval_ns
+        return Metadata.of(order.about, first, last, count, interval_ns)
+
+    def _make_poster(self) -> None:
+        """Make a picture of the whole run."""
+        view, report = self._view, self._told.progress
+        poster = Poster(self._order, view.composer, view.loader, self._metadata())
+        if self._order.view == "kymograph":
+            scale = view.style.um_per_pixel
+            poster.kymograph(self._frame, scale, self._beats, report)
+        else:
+            poster.projection(view.size, self._frame, self._shots, report)
 
     def _beats(self, loader: Loader) -> Iterator[Beat[Still]]:
         """Yield the frames of the movie from the beginning."""
-        shots = self._counted(loader.shots(self._job.frames()))
         order = self._order
-        return beats(shots, self._rule, order.slots, order.end_reason)
+        return beats(self._shots(loader), self._rule, order.slots, order.end_reason)
+
+    def _shots(self, loader: Loader) -> Iterator[Shot[Still]]:
+        """Yield the frames from the first."""
+        return self._counted(loader.shots(self._job.frames()))
 
     def _counted(self, shots: Iterable[Shot[Still]]) -> Iterator[Shot[Still]]:
         """Pass shots on and count those without a picture, anew in each pass."""
@@ -173,12 +262,6 @@ class _Work:
         for shot in shots:
             self._unseen += shot.picture is None
             yield shot
-
-    def _total(self) -> int:
-        """Return how many frames the movie will have, nearly."""
-        if self._order.gaps == "cut":
-            return self._job.count()
-        return max(self._order.slots or 0, self._job.last_slot() + 1)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -6,6 +6,9 @@ import { bytes, duration, many, typed } from "./numbers.js";
 import { jobText } from "./words.js";
 
 const POLL_MS = 700;
+const isSequence = ({ format }) => format === "png" || format === "jpeg";
+const isStill = ({ view }) => ["average", "minimum", "maximum", "kymograph"].includes(view);
+const hasTime = (recipe) => !isStill(recipe) || recipe.view === "kymograph";
 const isOpen = (job) => job.state === "queued" || job.state === "running";
 
 export class Shelf {
@@ -87,11 +90,12 @@ export class Shelf {
 
   movie({ name, bytes: size }) {
     const src = fileAddress(this.run, name);
-    const isGif = name.endsWith(".gif");
+    const isPicture = /\.(gif|webp|apng|png)$/.test(name);
     const short = name.split("/").pop();
-    const picture = isGif ? el("img", { src, alt: `The time-lapse as a GIF, ${short}`, loading: "lazy" })
+    const picture = name.endsWith(".zip") ? null
+      : isPicture ? el("img", { src, alt: `The time-lapse as a ${name.endsWith(".png") ? "" : "moving "}picture, ${short}`, loading: "lazy" })
       : el("video", { src, controls: true, preload: "metadata", playsInline: true, loop: true, "aria-label": `The time-lapse as a movie, ${short}` });
-    return el("li", {}, el("div", { className: "frame" }, picture),
+    return el("li", {}, picture && el("div", { className: "frame" }, picture),
       el("a", { href: src, download: `${this.run}_${short}`, className: "button" }, icon("save"),
         el("span", { text: `Download ${short}, ${bytes(size)}` })));
   }
@@ -100,9 +104,10 @@ export class Shelf {
 function endText(job) {
   if (job.kind === "verify") return job.state === "done" ? reportText(job.report) : `${jobText(job)}. ${job.message}`;
   const place = job.position && job.position !== "here" ? ` of ${job.position}` : "";
-  if (job.state === "done") return `The movie${place} is ready below.`;
-  if (job.state === "cancelled") return `The movie${place} was cancelled. The frames are untouched.`;
-  return `The movie${place} could not be made. The frames are untouched. ${job.message}`;
+  const thing = `The ${isStill(job.recipe || {}) ? "picture" : "movie"}${place}`;
+  if (job.state === "done") return `${thing} is ready below.`;
+  if (job.state === "cancelled") return `${thing} was cancelled. The frames are untouched.`;
+  return `${thing} could not be made. The frames are untouched. ${job.message}`;
 }
 
 function reportText(report) {
@@ -133,15 +138,20 @@ export class Maker {
     this.form = el("form", { noValidate: true, autocomplete: "off",
       oninput: () => this.input(), onsubmit: (event) => { event.preventDefault(); this.make(); } },
     el("div", { className: "grid" },
-      el("label", {}, "Format ", choice("format", [["mp4", "MP4"], ["gif", "GIF"]])),
-      el("label", {}, "Speed ", unit(el("input", { name: "fps", inputMode: "decimal", value: "15" }), "frames/s")),
+      el("label", {}, "Show ", choice("view", [["position", "a movie"], ...(several ? [["grid", "all positions side by side"]] : []),
+        ["average", "the average picture"], ["minimum", "the darkest of each pixel"], ["maximum", "the brightest of each pixel"], ["kymograph", "one line over time"]])),
+      el("label", { className: "of-movie" }, "Format ", choice("format", [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"], ["webp", "WebP"], ["apng", "APNG"],
+        ["png", "PNG files in a zip"], ["jpeg", "JPEG files in a zip"]])),
+      el("label", { className: "of-movie" }, "Shape ", choice("shape", [["", "as recorded"], ["square", "square"], ["portrait", "portrait, 9:16"]])),
+      el("label", { className: "of-movie" }, "Speed ", unit(el("input", { name: "fps", inputMode: "decimal", value: "15" }), "frames/s")),
       el("label", {}, "Width ", unit(el("input", { name: "width", inputMode: "numeric", placeholder: "usual" }), "pixels")),
-      el("label", {}, "Where frames are missing ", choice("gaps", [["hold", "hold"], ["blank", "blank"], ["cut", "cut"]])),
-      el("label", { className: "only-gif" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
-      several ? el("label", {}, "Position ", choice("position", [["", "a movie for each"], ...this.run.positions.map((name) => [name, name])])) : null,
+      el("label", { className: "of-time" }, "Time ", choice("pace", [["frames", "each time point one frame"], ["real", "one constant speed"]])),
+      el("label", { className: "of-time" }, "Where frames are missing ", choice("gaps", [["hold", "hold"], ["blank", "blank"], ["cut", "cut"]])),
+      el("label", { className: "budget" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
+      several ? el("label", { className: "of-one" }, "Position ", choice("position", [["", "each"], ...this.run.positions.map((name) => [name, name])])) : null,
       el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),
     el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar"),
-      tick("stabilise", "held still", false), tick("deflicker", "even brightness", false)),
+      several ? tick("position_name", "position") : null, tick("stabilise", "held still", false), tick("deflicker", "even brightness", false)),
     this.told, this.refused,
     el("div", { className: "buttons" }, this.previewButton,
       el("button", { type: "submit", className: "main" }, icon("film"), el("span", { text: "Make it" }))));
@@ -152,29 +162,45 @@ export class Maker {
 
   recipe() {
     const fields = this.form.elements;
-    const recipe = { format: fields.format.value, fps: typed(fields.fps.value), gaps: fields.gaps.value, title: fields.title.value.trim() };
-    for (const name of ["timestamp", "elapsed_time", "scale_bar", "stabilise", "deflicker"]) recipe[name] = fields[name].checked;
+    const recipe = { fps: typed(fields.fps.value), gaps: fields.gaps.value, title: fields.title.value.trim() };
+    if (fields.view.value !== "position") recipe.view = fields.view.value;
+    const still = isStill(recipe);
+    for (const name of ["timestamp", "elapsed_time", "scale_bar", "position_name"]) if (fields[name]) recipe[name] = fields[name].checked;
+    for (const name of ["stabilise", "deflicker"]) if (recipe.view !== "grid") recipe[name] = fields[name].checked;
     if (typed(fields.width.value)) recipe.width = typed(fields.width.value);
-    if (recipe.format === "gif" && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
+    if (hasTime(recipe) && fields.pace.value !== "frames") recipe.pace = fields.pace.value;
+    if (!still) recipe.format = fields.format.value;
+    if (!still && fields.shape.value) recipe.shape = fields.shape.value;
+    if (!still && !isSequence(recipe) && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
+    if (recipe.view === "grid") return recipe;
     if (fields.position && fields.position.value) recipe.position = fields.position.value;
     return recipe;
   }
 
   wrong({ format, fps, width }) {
-    const most = format === "gif" ? 50 : 120;
+    const most = ["gif", "webp", "apng"].includes(format) ? 50 : 120;
     if (!(fps >= 0.1 && fps <= most)) return `Speed: 0.1 to ${most} frames per second.`;
     if (width !== undefined && !(Number.isInteger(width) && width >= 16 && width <= 8192)) return "Width: 16 to 8192 pixels.";
-    if (width % 2 && format === "mp4") return "Width: an even number; MP4 has no odd ones.";
+    if (width % 2 && ["mp4", "webm"].includes(format)) return "Width: an even number; MP4 and WebM have no odd ones.";
     return "";
   }
 
   input() {
     const recipe = this.recipe();
     const wrong = this.wrong(recipe);
-    show(this.form.querySelector(".only-gif"), recipe.format === "gif");
+    const still = isStill(recipe);
+    for (const label of this.form.querySelectorAll(".of-movie")) show(label, !still);
+    for (const label of this.form.querySelectorAll(".of-time")) show(label, hasTime(recipe));
+    for (const label of this.form.querySelectorAll(".of-one")) show(label, recipe.view !== "grid");
+    for (const name of ["stabilise", "deflicker"]) this.form.elements[name].disabled = recipe.view === "grid";
+    show(this.form.querySelector(".budget"), !still && !isSequence(recipe));
+    show(this.previewButton, !still && recipe.view !== "grid" && recipe.pace !== "real");
     show(this.refused, false);
     const slots = recipe.gaps === "cut" ? this.run.frames / (this.run.positions.length * this.run.planes) : this.run.slots;
-    say(this.told, wrong || `Plays for ${duration(slots / recipe.fps)}. The frames stay as they are.`);
+    const plays = still ? "One picture of the whole run." : recipe.pace === "real" ? "The commonest interval is one frame of the movie."
+      : `Plays for ${duration(slots / recipe.fps)}.`;
+    say(this.told, wrong || `${plays} The frames stay as they are.`);
+    if (this.player.recipe && this.previewButton.hidden) this.endPreview();
     if (this.player.recipe && !wrong) this.player.preview(recipe);
     return wrong;
   }

@@ -127,7 +127,7 @@ export function planOf(form, base = {}) {
     if (plan.movie.position && !names.includes(plan.movie.position)) delete plan.movie.position;
     if (plan.movie.plane >= plan.planes.count) delete plan.movie.plane;
     if (!(timing.fps >= 0.1 && timing.fps <= 120)) wrong.fps = "0.1 to 120 frames per second.";
-    else if (form.movie === "gif" && timing.fps > 50) wrong.fps = "A GIF plays at most 50 frames per second.";
+    else if (["gif", "webp", "apng"].includes(form.movie) && timing.fps > 50) wrong.fps = "GIF, WebP and APNG play at most 50 frames per second.";
   }
   return { plan, wrong };
 }

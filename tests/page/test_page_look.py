@@ -92,13 +92,70 @@ def test_a_gif_is_made_and_had(visit: Any, stand: Any) -> None:
     visit.keep("gif_300")
 
 
+def test_a_picture_of_the_whole_run_is_made(visit: Any, stand: Any) -> None:
+    """What a movie alone has is not asked for; the picture stands among the movies."""
+    stand.ran(frames=3)
+    page = _open_first(visit)
+    page.click("text=Make a movie or GIF")
+    page.select_option("#one [name=view]", "minimum")
+    visit.shows("#one details", "One picture of the whole run.")
+    assert page.is_hidden("#one [name=format]")
+    assert page.is_hidden("#one [name=pace]")
+    visit.keep("picture_300")
+    page.click("text=Make it")
+    visit.shows("#one .shelf", "The picture is ready below.")
+    visit.until("() => document.querySelector('#one .movies img').naturalWidth > 99")
+    page.select_option("#one [name=view]", "position")
+    page.select_option("#one [name=pace]", "real")
+    visit.shows("#one details", "The commonest interval is one frame of the movie.")
+    assert page.is_hidden("text=Preview")
+
+
+PLAYED = """async addresses => {
+  const played = [];
+  for (const src of addresses) {
+    const isVideo = /(mp4|webm)$/.test(src);
+    const shown = document.createElement(isVideo ? "video" : "img");
+    shown.muted = true;
+    const ready = new Promise((done) => {
+      shown[isVideo ? "onended" : "onload"] = () => done(true);
+      shown.onerror = () => done(false);
+    });
+    shown.src = src;
+    document.body.append(shown);
+    if (isVideo) await shown.play().catch(() => null);
+    const whole = await ready;
+    played.push(whole && (isVideo ? shown.videoWidth : shown.naturalWidth));
+  }
+  return played;
+}"""
+
+
+ALL_MADE = """async address => {
+  const state = async () => (await (await fetch(address)).json()).jobs;
+  while ((await state()).some((job) => ["queued", "running"].includes(job.state)));
+}"""
+
+
+def test_every_format_plays(visit: Any, stand: Any) -> None:
+    """The browser plays each film to its end and shows each moving picture."""
+    run = stand.ran(frames=3)
+    page = visit.open()
+    kinds = ("mp4", "webm", "webp", "apng")
+    for kind in kinds:
+        stand.visitor.post(f"runs/{run}/movies", {"format": kind, "width": 128})
+    page.evaluate(ALL_MADE, f"{stand.visitor.address}/jobs")
+    at = f"{stand.visitor.address}/runs/{run}/files/movies/here."
+    assert page.evaluate(PLAYED, [at + kind for kind in kinds]) == [128] * 4
+
+
 def test_what_cannot_be_made_is_told_at_once(visit: Any, stand: Any) -> None:
     """Before anything is asked of the microscope."""
     stand.ran(frames=2)
     page = _open_first(visit)
     page.click("text=Make a movie or GIF")
     page.fill("#one [name=width]", "65")
-    visit.shows("#one details", "Width: an even number; MP4 has no odd ones.")
+    visit.shows("#one details", "Width: an even number; MP4 and WebM have no odd ones.")
     page.click("text=Make it")
     visit.shows("#one [role=alert]", "Width: an even number")
     assert stand.visitor.get("jobs")["jobs"] == []

@@ -40,7 +40,8 @@ plan.name = "lake"  # type: ignore[misc]
 
 recipe = parse_recipe({"format": "gif"})
 assert_type(recipe, Recipe)
-assert_type(recipe.format, Literal["mp4", "gif"])
+Format = Literal["mp4", "webm", "gif", "webp", "apng", "png", "jpeg"]
+assert_type(recipe.format, Format)
 
 error = InvalidPlanError("no", [{"field": "name", "reason": "empty"}])
 assert_type(error.fields, Sequence[Mapping[str, str]])

@@ -9,6 +9,9 @@ from typing import List
 import pytest
 from command_line import PLAN, called, is_one_sentence, written
 
+from openflexure_timelapse.cli import COMMANDS
+from openflexure_timelapse.console.arguments import parser, recipe_of
+from openflexure_timelapse.console.record import _command
 from openflexure_timelapse.console.simulate import read_faults
 
 # ------------------------------------------------------------------------- good input
@@ -204,6 +207,26 @@ def test_a_movie_of_a_copied_folder(
     assert code == 0
     assert [Path(name).name for name in json.loads(printed)["movies"]] == ["here.gif"]
     assert (copied / "movies" / "here.gif").read_bytes()[:6] == b"GIF89a"
+
+
+def test_the_options_of_a_view_and_the_command_that_repeats_it(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was asked for on the command line can be asked for again by what is told."""
+    wish = ["--view=kymograph", "--pace=real", "--line=9,8,60,50", "--no-position-name"]
+    wish += ["--speed-up=30.0", "--fps=2.0", "--width=40"]
+    options = ["movie", str(copied), *wish]
+    code, printed, _ = called(capsys, *options, "--json")
+    assert code == 0
+    (made,) = json.loads(printed)["movies"]
+    assert Path(made).name == "here_kymograph.png"
+    asked = parser(COMMANDS).parse_args(options)
+    job = {"recipe": recipe_of(asked), "position": ""}
+    repeated = _command(job, copied)
+    assert set(repeated[1:]) == set(options)
+    refused = called(capsys, "movie", str(copied), "--line", "1,2,3")
+    assert refused[0] == 2
+    assert "is not X1,Y1,X2,Y2" in refused[2]
 
 
 def test_a_plan_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

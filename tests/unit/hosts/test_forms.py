@@ -43,7 +43,11 @@ def test_a_form_posts_numbers_as_text() -> None:
 REFUSED: Dict[str, Any] = {
     "an unknown field": ({"intervall": 3}, "intervall", "not a field"),
     "an unknown choice": ({"focus": "Sometimes"}, "focus", "Never or In every slot"),
-    "a choice that is a list": ({"movie": ["MP4"]}, "movie", "MP4 or GIF or None"),
+    "a choice that is a list": (
+        {"movie": ["MP4"]},
+        "movie",
+        "MP4 or GIF or WebM or WebP or None",
+    ),
 }
 
 

@@ -20,7 +20,8 @@ from openflexure_timelapse.errors import (
     InvalidRecipeError,
     NotFoundError,
 )
-from openflexure_timelapse.hosts.movie_job import MovieJob, movie_frames
+from openflexure_timelapse.hosts.footage import movie_frames
+from openflexure_timelapse.hosts.movie_job import MovieJob
 from openflexure_timelapse.hosts.service import Service
 
 
@@ -33,6 +34,9 @@ def test_a_movie_that_the_run_cannot_give_is_refused(finished: Service) -> None:
         finished.make_movie(run_id, {"plane": 1})
     with pytest.raises(InvalidRecipeError, match="'fps'"):
         finished.make_movie(run_id, {"fpss": 3})
+    leaves = {"x": 5000, "y": 0, "width": 64, "height": 64}
+    with pytest.raises(InvalidRecipeError, match=r"The crop reaches to x 5064"):
+        finished.make_movie(run_id, {"crop": leaves})
     with pytest.raises(NotFoundError, match="known: "):
         finished.cancel_job("movie-99")
 

@@ -4,7 +4,7 @@ import signal
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Type
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Type
 
 import cv2
 import numpy as np
@@ -19,11 +19,13 @@ from openflexure_timelapse.errors import (
     TimelapseError,
 )
 from openflexure_timelapse.movie import ffmpeg
-from openflexure_timelapse.movie.job import JobFile, write_job
+from openflexure_timelapse.movie.codecs import coding, container
+from openflexure_timelapse.movie.job import JobFile, order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
 from openflexure_timelapse.movie.mp4 import limited_planes
-from openflexure_timelapse.movie.render import _order
 from openflexure_timelapse.recipe import Recipe
+
+NS_PER_S = 1_000_000_000
 
 RATES = {15.0: "15", 29.97: "2997/100", 23.976: "2997/125", 0.1: "1/10", 7.5: "15/2"}
 PROGRESS = {
@@ -60,10 +62,11 @@ def test_repeated_frames(line: bytes, number: object) -> None:
 def test_commands(kind: str) -> None:
     """Both commands never read the terminal, tag their colours and start fast."""
     rate = Fraction(15)
+    target = [*coding("libx264", 23), *container("mp4")]
     if kind == "jpeg":
-        command = ffmpeg.jpeg_to_mp4("ffmpeg", rate, 23, "out.mp4")
+        command = ffmpeg.jpeg_to_movie("ffmpeg", rate, target, "out.mp4")
     else:
-        command = ffmpeg.yuv_to_mp4("ffmpeg", rate, (64, 48), 23, "out.mp4")
+        command = ffmpeg.yuv_to_movie("ffmpeg", rate, (64, 48), target, "out.mp4")
     assert "-nostdin" in command
     assert command[-1] == "out.mp4"
     for option, value in (
@@ -169,7 +172,9 @@ def test_mishaps_in_one_sentence(mishap: Mishap) -> None:
 def test_job_files(tmp_path: Path, count: int) -> None:
     """A job file gives back its order and frames, whole, sampled, and the last slot."""
     path = tmp_path / "job.jsonl"
-    order = _order(Recipe(title="\u6c34\n\u00e5"), context(9), "ffmpeg", tmp_path / "o")
+    order = order_of(
+        Recipe(title="\u6c34\n\u00e5"), context(9), "ffmpeg", "libx264", tmp_path / "o"
+    )
     frames = [frame_of(Path("a b/\u00e5.jpeg"), 2 * slot) for slot in range(count)]
     write_job(path, order, iter(frames))
     job = JobFile(path)
@@ -192,10 +197,57 @@ def assert_spread(slots: List[int], end: int) -> None:
 
 def test_orders_carry_the_whole_recipe() -> None:
     """Every field of a recipe that concerns pixels reaches the process."""
-    order = _order(Recipe(), context(), "ffmpeg", Path("out.mp4"))
-    elsewhere = {"plane", "position"}  # they choose the frames
+    order = order_of(Recipe(), context(), "ffmpeg", "libx264", Path("out.mp4"))
+    # They choose the frames, and what is said of them; or reach it as other words.
+    elsewhere = {"plane", "position", "author", "licence", "place"}
+    elsewhere |= {"pace", "speed_up", "position_name"}  # beat_ns, name and names
     assert set(Recipe.model_fields) - elsewhere <= set(vars(order))
     changed = Recipe(fps=7.5, crf=30, title="x", gaps="cut", gap_label=False)
-    assert _order(changed, context(), "ffmpeg", Path("out.mp4")) == replace(
-        order, fps=7.5, crf=30, title="x", gaps="cut", gap_label=False
+    assert order_of(
+        changed, context(), "ffmpeg", "libx264", Path("out.mp4")
+    ) == replace(
+        order,
+        fps=7.5,
+        crf=30,
+        title="x",
+        gaps="cut",
+        gap_label=False,
+        about={"title": "x", "position": "here"},
     )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "beat_ns"),
+    [
+        ({}, None),
+        ({"pace": "real"}, 60 * NS_PER_S),
+        ({"pace": "real", "speed_up": 45}, 3 * NS_PER_S),
+    ],
+    ids=str,
+)
+def test_real_time_in_a_frame_of_the_movie(
+    recipe: Dict[str, Any], beat_ns: Optional[int]
+) -> None:
+    """The commonest interval, or as much as the speed says; none by slots."""
+    usual = replace(context(), usual_interval_ns=60 * NS_PER_S)
+    assert order_of(Recipe(**recipe), usual, "", "", Path("out")).beat_ns == beat_ns
+
+
+@pytest.mark.parametrize(
+    ("wanted", "several", "name"),
+    [
+        (None, False, ""),
+        (None, True, "here"),
+        (True, False, "here"),
+        (False, True, ""),
+    ],
+)
+def test_whose_name_is_drawn(
+    *, wanted: Optional[bool], several: bool, name: str
+) -> None:
+    """The position's where there are several, or as the recipe says; so in a grid."""
+    recipe, known = Recipe(position_name=wanted), replace(context(), several=several)
+    assert order_of(recipe, known, "", "", Path("out")).name == name
+    grid = replace(known, names=("left", "right"))
+    order = order_of(recipe, grid, "", "", Path("out"))
+    assert (order.name, any(order.names), len(order.names)) == ("", bool(name), 2)

@@ -273,7 +273,7 @@ def test_clocks_are_whole_or_not_there(*, trusted: bool) -> None:
     for width in range(700, 99, -20):
         composer = Composer((width, width * 3 // 4), style)
         size, room = composer._text_px, composer._widest
-        lines = composer._clock_lines(beat, room)
+        lines = composer._lines(composer._clock_texts(beat), room)
         assert all(line.size[0] <= room for line in lines)
         drawn = [id(line) for line in lines]  # a pill is drawn once
         wanted = [

@@ -9,8 +9,8 @@ from numbered import context, frame_of, job_of, numbered, render, write_frames
 from openflexure_timelapse.errors import FfmpegMissingError
 from openflexure_timelapse.movie.ffmpeg import CHOICE, find_ffmpeg
 from openflexure_timelapse.movie.filters import content_size
-from openflexure_timelapse.movie.job import JobFile, write_job
-from openflexure_timelapse.movie.render import MovieContext, MovieFrame, _order
+from openflexure_timelapse.movie.job import JobFile, order_of, write_job
+from openflexure_timelapse.movie.render import MovieContext, MovieFrame
 from openflexure_timelapse.movie.stills import DAMAGED, Loader
 from openflexure_timelapse.recipe import Recipe
 
@@ -120,6 +120,8 @@ def test_the_reason_of_the_end_reaches_the_process(
 ) -> None:
     """Why the last slots are missing goes with the order."""
     known = MovieContext(1, 1, None, "here", 20, end_reason="disk_full")
-    write_job(tmp_path / "job", _order(Recipe(), known, "", tmp_path / "out"), frames)
+    write_job(
+        tmp_path / "job", order_of(Recipe(), known, "", "", tmp_path / "out"), frames
+    )
     assert JobFile(tmp_path / "job").order.end_reason == "disk_full"
     assert context().end_reason == ""

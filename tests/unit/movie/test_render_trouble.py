@@ -20,9 +20,9 @@ from openflexure_timelapse.errors import (
     StorageError,
 )
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
-from openflexure_timelapse.movie.job import write_job
+from openflexure_timelapse.movie.job import order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
-from openflexure_timelapse.movie.render import WORKER, MovieFrame, RenderJob, _order
+from openflexure_timelapse.movie.render import WORKER, MovieFrame, RenderJob
 from openflexure_timelapse.recipe import Recipe
 
 LONG = 60.0
@@ -156,7 +156,7 @@ def test_a_worker_without_its_parent_ends(
     folder = tmp_path / "work"
     folder.mkdir()
     out = folder / "movie.mp4"
-    order = _order(Recipe(), context(), find_ffmpeg(), out)
+    order = order_of(Recipe(), context(), find_ffmpeg(), "libx264", out)
     write_job(folder / "job.jsonl", order, many(frames))
     worker = started(folder / "job.jsonl")
     assert worker.stdout is not None
@@ -192,8 +192,12 @@ def test_a_full_disk_is_one_sentence(
     frames: List[MovieFrame], tmp_path: Path, open_pipe: int, suffix: str
 ) -> None:
     """Writing to a device without space is told as a full disk."""
-    order = _order(
-        Recipe(format=suffix, **BARE), context(), find_ffmpeg(), Path("/dev/full")
+    order = order_of(
+        Recipe(format=suffix, **BARE),
+        context(),
+        find_ffmpeg(),
+        "libx264",
+        Path("/dev/full"),
     )
     job = tmp_path / "job.jsonl"
     write_job(job, order, frames)

@@ -14,8 +14,8 @@ from cases.stored import RUN_ID, draft, finished_run, new_run, tiny_jpeg
 
 from openflexure_timelapse import cli
 from openflexure_timelapse.errors import DamagedRunError, NotFoundError, StorageError
+from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.library import Library
-from openflexure_timelapse.hosts.movie_job import movie_frames
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.store import exif, fence, rows
