@@ -50,9 +50,10 @@ class Recipe(Document):
         Whether gaps are labelled in the picture.
     max_mb : float or None
         GIF only: the size budget in megabytes (10⁶ bytes); None for no limit.
-    noise_hold : int
-        GIF only: a pixel keeps its shown value until it differs by more than this
-        many grey levels; 0 shows every change.
+    noise_hold : int or None
+        GIF only: what changes by up to this many grey levels in a single pixel is taken
+        for noise and not renewed; 0 shows every change; None tells noise from change by
+        the frames themselves.
     plane : int or None
         The z plane shown; None for the middle one.
     position : str or None
@@ -73,7 +74,7 @@ class Recipe(Document):
     gaps: Literal["hold", "blank", "cut"] = "hold"
     gap_label: bool = True
     max_mb: Optional[float] = Field(default=None, gt=0)
-    noise_hold: int = Field(default=6, ge=0, le=64)
+    noise_hold: Optional[int] = Field(default=None, ge=0, le=64)
     plane: Optional[int] = Field(default=None, ge=0)
     position: Optional[str] = Field(default=None, min_length=1, max_length=80)
 

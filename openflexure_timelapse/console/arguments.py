@@ -20,7 +20,7 @@ MOVIE_OPTIONS = (
     ("crf", int, "MP4: smaller is larger and truer; 23"),
     ("title", str, "drawn at the top left"),
     ("max-mb", float, "GIF: the size budget in megabytes"),
-    ("noise-hold", int, "GIF: grey levels that count as noise; 6"),
+    ("noise-hold", int, "GIF: grey levels that count as noise; as the frames tell"),
     ("plane", int, "of a z stack; the middle one"),
     ("position", str, "only this one; all"),
 )
