@@ -14,10 +14,9 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.uint8]
 
 TRANSPARENT = 255
-MEDIAN_CUT = 0
+# The one finds the many shades of a large field, the other the few pixels of a cell.
+MEDIAN_CUT, MAXIMUM_COVERAGE = 0, 1
 REFINEMENTS = 6
-RARE = 0.75
-"""Below 1, rare colours get more than their share: cells are few on a large field."""
 CUBE_BITS = 6
 SAMPLE_PIXELS = 300_000
 LEVEL_BITS = 7
@@ -46,10 +45,9 @@ class Palette:
         pixels = np.concatenate([_some_pixels(one, each) for one in pictures])
         image = Image.fromarray(np.ascontiguousarray(pixels[None, :, ::-1]))
         free = TRANSPARENT - len(RESERVED)
-        chosen = image.quantize(colors=free, method=MEDIAN_CUT)
-        used = len(chosen.getcolors(maxcolors=256) or ())
-        flat = (chosen.getpalette() or [])[: 3 * max(1, used)]
-        bgr = np.array(flat, np.float32).reshape(-1, 3)[:, ::-1]
+        chosen = [_quantized(image, free // 2, MEDIAN_CUT)]
+        chosen.append(_quantized(image, free - free // 2, MAXIMUM_COVERAGE))
+        bgr = np.unique(np.concatenate(chosen), axis=0)
         refined = np.round(_refined(bgr, pixels)).astype(np.uint8)
         self.colours = np.concatenate([refined, np.array(RESERVED, np.uint8)])
         self._exact = self.colours.astype(np.float32)
@@ -81,6 +79,14 @@ class Palette:
         return full.tobytes()
 
 
+def _quantized(image: Image.Image, colours: int, method: int) -> Floats:
+    """Return up to so many colours for an image, blue first."""
+    chosen = image.quantize(colors=colours, method=method)
+    used = len(chosen.getcolors(maxcolors=256) or ())
+    flat = (chosen.getpalette() or [])[: 3 * max(1, used)]
+    return np.array(flat, np.float32).reshape(-1, 3)[:, ::-1]
+
+
 def _some_pixels(picture: Picture, most: int) -> Picture:
     """Return up to `most` pixels of a picture, evenly spread, shape (n, 3)."""
     flat = picture.reshape(-1, 3)
@@ -99,7 +105,7 @@ def _refined(colours: Floats, pixels: Picture) -> Floats:
     sums = [np.bincount(key, pixels[:, axis], total) for axis in range(3)]
     used = counts > 0
     means = np.stack(sums, axis=1)[used] / counts[used, None]
-    weights = counts[used] ** RARE
+    weights = counts[used]
     for _ in range(REFINEMENTS):
         nearest = _nearest(means.astype(np.float32), colours)
         members = np.bincount(nearest, weights, len(colours))
