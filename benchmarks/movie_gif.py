@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import sys
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Deque, Dict, Iterator, List, Optional, Tuple
 
@@ -72,10 +73,7 @@ def gif_table(title: str, scene: Scene, folder: Path, turns: int) -> None:
         ("ours, `max_mb` 0.7", None, 0.7),
     ):
         out = folder / f"own_{hold}_{most}.gif"
-        ways[name] = Way(
-            lambda out=out, hold=hold, most=most: own(out, hold, most),  # type: ignore[misc]
-            out,
-        )
+        ways[name] = Way(partial(own, out, hold, most), out)
     pil, cli = folder / "pillow.gif", folder / "cli.gif"
     pillow = [sys.executable, "-c", PILLOW, str(pil), *names]
     ways["Pillow `save_all`, generator"] = Way(lambda: command(*pillow), pil)
@@ -143,7 +141,7 @@ def memory_table(frames: List[Path], folder: Path) -> None:
         many = [frames[index % len(frames)] for index in range(count)]
         out = folder / "long.gif"
         print(f"memory: {count}", file=sys.stderr)
-        one = measure(Way(lambda many=many: ours(many, out, format="gif"), out))  # type: ignore[misc]
+        one = measure(Way(partial(ours, many, out, format="gif"), out))
         row("ours", str(count), f"{one.wall_s:.1f}", f"{one.peak_mb:.0f}")
 
 
