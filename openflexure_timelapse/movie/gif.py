@@ -1,9 +1,8 @@
 """A GIF of any length in little memory: one palette, and only what really changed.
 
 What is shown, and what of it is renewed, decides `held`; pixels that stay are
-transparent in the file, which LZW packs to almost nothing. There is no dithering: one
-palette of 255 colours leaves an error of about one level here, dots would cost more
-than they hide, and those that flicker from frame to frame are what noise is.
+transparent in the file, which LZW packs to almost nothing. There is no dithering: dots
+that change from frame to frame are what noise is, and cost what noise costs.
 
 Pillow does the LZW: each frame is saved as a GIF of its own, and its image block is
 moved over (GIF89a specification, W3C). Nothing is kept but the picture on show.
