@@ -180,9 +180,7 @@ class GifMaker:
         noise = looks.noise.times(rung.noise)
         done = beats = first_bytes = 0
         with Path(self._order.out).open("wb") as stream:
-            writer = GifWriter(
-                stream, looks.size, looks.palette, noise, self._comment
-            )
+            writer = GifWriter(stream, looks.size, looks.palette, noise, self._comment)
             for beat in thin(self._beats(loader), rung.step):
                 still = beat.picture
                 pixels: Optional[Picture] = None if still is None else still.pixels
