@@ -218,7 +218,7 @@ def test_check_the_files(visit: Any, stand: Any) -> None:
     told = "nothing is missing or damaged" if can else "cannot check files from here"
     visit.shows("#one .shelf", told)
     if not can:
-        visit.errors.clear()  # the browser notes the 404
+        visit.expect()  # the browser notes the 404
 
 
 def test_back_to_the_list(visit: Any, stand: Any) -> None:
