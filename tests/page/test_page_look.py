@@ -104,7 +104,7 @@ def test_a_picture_of_the_whole_run_is_made(visit: Any, stand: Any) -> None:
     visit.keep("picture_300")
     page.click("text=Make it")
     visit.shows("#one .shelf", "The picture is ready below.")
-    visit.until("() => document.querySelector('#one .movies img').naturalWidth > 99")
+    visit.until("() => document.querySelector('#one .movies img')?.naturalWidth > 99")
     page.select_option("#one [name=view]", "position")
     page.select_option("#one [name=pace]", "real")
     visit.shows("#one details", "The commonest interval is one frame of the movie.")
