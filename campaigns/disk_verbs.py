@@ -115,10 +115,11 @@ def _ask_before_full(
     (job,) = service.make_movie(run_id, MOVIE)["jobs"]
     disk.fill(KEEP_FREE_MB * 1_000_000 - 300_000)
     ended = service.queue.wait(job["job"], PATIENCE_S)
-    _expect_no_movie(service, disk, run_id, ended, told, "a movie under way")
+    told["a movie under way"] = _no_movie(service, run_id, ended)
+    disk.clear()
 
 
-def _ask_when_full(service: Service, disk: SmallDisk, run_id: str, told: Told) -> None:
+def _ask_when_full(service: Service, run_id: str, told: Told) -> None:
     """Ask for what only reads, and for what needs room."""
     told["status"] = _wrong(lambda: service.status()["phase"] == "ended")
     told["lists and frames"] = _wrong(
@@ -134,31 +135,23 @@ def _ask_when_full(service: Service, disk: SmallDisk, run_id: str, told: Told) -
     told["a start"] = _refused(
         lambda: service.start(PLAN), DiskFullError, "MB free", "keep_free_mb"
     )
-    (job,) = service.make_movie(run_id, MOVIE)["jobs"]
-    ended = service.queue.wait(job["job"], PATIENCE_S)
-    _expect_no_movie(service, disk, run_id, ended, told, "a movie")
+    told["a movie"] = _refused(
+        lambda: service.make_movie(run_id, MOVIE), DiskFullError, "No space", "free"
+    )
     job = service.verify(run_id)["job"]
     checked = service.queue.wait(job["job"], PATIENCE_S)
     told["verify"] = "" if checked["state"] == "done" else checked["message"]
 
 
-def _expect_no_movie(  # noqa: PLR0913, PLR0917 (what a movie leaves)
-    service: Service,
-    disk: SmallDisk,
-    run_id: str,
-    ended: Dict[str, Any],
-    told: Told,
-    what: str,
-) -> None:
-    """See that it was given up, said so, and left nothing."""
+def _no_movie(service: Service, run_id: str, ended: Dict[str, Any]) -> str:
+    """Return what is wrong with a movie that was to be given up and leave nothing."""
     left = [item.name for item in (service.library.folder(run_id) / "movies").iterdir()]
     wrong = []
     if ended["state"] != "failed" or "MB free" not in ended["message"]:
         wrong.append(f"{ended['state']}: {ended['message']}")
     if left:
         wrong.append(f"left {', '.join(left)}")
-    told[what] = "; ".join(wrong)
-    disk.clear() if what == "a movie under way" else None
+    return "; ".join(wrong)
 
 
 def _damage_and_repair(
