@@ -47,7 +47,7 @@ def one_trial(chance: random.Random, place: Path) -> Told:
             first, second = (_recorded(service) for _ in range(RUNS))
             _ask_before_full(service, disk, first, told)
             disk.fill()
-            _ask_when_full(service, disk, first, told)
+            _ask_when_full(service, first, told)
         finally:
             service.close()
         _damage_and_repair(data / second, disk, chance, told)
