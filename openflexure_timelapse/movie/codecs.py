@@ -25,7 +25,10 @@ ENCODERS = {
 # is called hvc1, without which Apple's players do not take it; AV1 by libaom counted
 # as experimental until ffmpeg 4.3.
 OPTIONS = {
-    "libx264": ("-preset", "veryfast"),
+    "libx264": (
+        *("-preset", "veryfast", "-threads", "4"),
+        *("-x264-params", "cpu-independent=1"),
+    ),
     "libx265": (
         *("-preset", "veryfast", "-tag:v", "hvc1"),
         *("-x265-params", "log-level=error:frame-threads=2"),

@@ -20,6 +20,7 @@ __all__ = [
     "count_frames",
     "counting_arguments",
     "find_ffmpeg",
+    "joining",
     "jpeg_to_movie",
     "parse_progress",
     "parse_repeated",
@@ -123,6 +124,27 @@ def _to_movie(fps: Fraction, chain: str, target: Sequence[str], out: str) -> Lis
     tags += ["-color_primaries", "bt709", "-color_trc", "bt709"]
     picture = ["-framerate", str(fps), "-i", "pipe:0", "-an", "-vf", chain]
     return [*picture, *tags, *target, "-progress", "pipe:1", out]
+
+
+def joining(program: str, source: str, said: Sequence[str], out: str) -> List[str]:
+    """Return the command that copies segments, as they are, into one whole MP4.
+
+    Parameters
+    ----------
+    program : str
+        From `find_ffmpeg`.
+    source : str
+        Path of the segments, one behind the other in one file.
+    said : sequence of str
+        The options of what the file says of itself.
+    out : str
+        Path of the file to write; replaced if it exists.
+    """
+    copies = ("-i", source, "-map", "0:v:0", "-c", "copy", *said)
+    return [
+        *(program, *QUIET, "-y", *copies),
+        *("-movflags", "+faststart", "-f", "mp4", out),
+    ]
 
 
 def counting_arguments(program: str, path: str) -> List[str]:

@@ -27,6 +27,8 @@ class Order:
     The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use,
     `encoder` the one in it, `about` what the file says of the run, and `out` the
     temporary file to write. `codec` and `encoder` are empty where there is none.
+    `film` is the film so far that is taken over and added to, empty for none; with
+    `rolling` nothing but that film is made.
     `beat_ns` is the real time in one frame of the movie, None where each slot is one;
     `name` is the position's, empty where it is not to be seen, and `names` are those of
     a grid.
@@ -65,6 +67,8 @@ class Order:
     crop: Optional[List[int]] = None
     shape: Optional[str] = None
     about: Dict[str, Any] = field(default_factory=dict)
+    film: str = ""
+    rolling: bool = False
 
 
 def order_of(
