@@ -22,6 +22,7 @@ __all__ = [
     "find_ffmpeg",
     "joining",
     "jpeg_to_movie",
+    "list_of",
     "parse_progress",
     "parse_repeated",
     "rate",
@@ -134,17 +135,36 @@ def joining(program: str, source: str, said: Sequence[str], out: str) -> List[st
     program : str
         From `find_ffmpeg`.
     source : str
-        Path of the segments, one behind the other in one file.
+        Path of a list that names the segments' file, from `list_of`. Read directly,
+        ffmpeg 4.2 would not know how long the last frame lasts.
     said : sequence of str
         The options of what the file says of itself.
     out : str
         Path of the file to write; replaced if it exists.
     """
-    copies = ("-i", source, "-map", "0:v:0", "-c", "copy", *said)
+    copies = (
+        "-f",
+        "concat",
+        "-safe",
+        "0",
+        "-i",
+        source,
+        "-map",
+        "0:v:0",
+        "-c",
+        "copy",
+        *said,
+    )
     return [
         *(program, *QUIET, "-y", *copies),
         *("-movflags", "+faststart", "-f", "mp4", out),
     ]
+
+
+def list_of(path: str) -> str:
+    """Return the list that names one file."""
+    quoted = path.replace("'", "'\\''")
+    return f"file '{quoted}'\n"
 
 
 def counting_arguments(program: str, path: str) -> List[str]:

@@ -165,7 +165,9 @@ class SegmentMaker:
         """
         order = self._order
         said = [*said, "-video_track_timescale", str(self._ticks_per_s)]
-        run(ffmpeg.joining(order.program, str(self._reel.path), said, order.out))
+        names = self._work / "segments.txt"
+        names.write_text(ffmpeg.list_of(str(self._reel.path)), encoding="utf-8")
+        run(ffmpeg.joining(order.program, str(names), said, order.out))
         check_count(count_in(order.program, order.out), sent)
 
     def _begun(self, first: int, report: Report) -> "_Take":

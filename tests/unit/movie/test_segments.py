@@ -159,7 +159,7 @@ def test_a_film_so_far_plays_wherever_it_is_cut(
 def test_whole_renders_are_the_same_bytes(tmp_path: Path) -> None:
     """Two processes, and a copy of the frames in another folder, agree to the byte."""
     made = []
-    for name in ("here", "elsewhere"):
+    for name in ("here", "somebody's other folder"):
         folder = tmp_path / name
         folder.mkdir()
         (first,) = write_frames(folder, [0])
