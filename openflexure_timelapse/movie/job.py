@@ -13,7 +13,7 @@ from openflexure_timelapse.movie.frames import MovieContext, MovieFrame
 from openflexure_timelapse.movie.metadata import gathered
 from openflexure_timelapse.recipe import USUAL_CRF, Recipe
 
-__all__ = ["JobFile", "Order", "order_of", "write_job"]
+__all__ = ["JobFile", "Order", "add_frames", "order_of", "write_job"]
 
 NEWLINE = b"\n"
 NS_PER_S = 1_000_000_000
@@ -146,6 +146,21 @@ def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:
         stream.write(_line(asdict(order)))
         for frame in frames:
             stream.write(_line(asdict(frame)))
+
+
+def add_frames(path: Path, frames: Iterable[MovieFrame]) -> Optional[MovieFrame]:
+    """Write more frames behind those of a job file; return the last one, if any.
+
+    Raises
+    ------
+    OSError
+        When they cannot be written.
+    """
+    frame = None
+    with path.open("ab") as stream:
+        for frame in frames:
+            stream.write(_line(asdict(frame)))
+    return frame
 
 
 class JobFile:

@@ -26,7 +26,14 @@ from openflexure_timelapse.movie.frames import MovieFrame
 from openflexure_timelapse.movie.marks import Mark, agreeing
 from openflexure_timelapse.store.disk import sync_folder
 
-__all__ = ["Reel", "forget_reel", "journal_of", "reel_name"]
+__all__ = [
+    "Reel",
+    "forget_reel",
+    "is_reel",
+    "journal_of",
+    "reel_name",
+    "sweep_reels",
+]
 
 SO_FAR = "_so_far.mp4"
 NEWLINE = b"\n"
@@ -51,6 +58,30 @@ def forget_reel(film: Path) -> None:
     for path in (journal_of(film), film):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+
+
+def is_reel(name: str) -> bool:
+    """Tell whether a file of that name is a film so far."""
+    return name.endswith(SO_FAR)
+
+
+def sweep_reels(movies: Path) -> None:
+    """Remove the films so far of a run that is over, where the movie itself is there.
+
+    A film whose movie could not be made stays to be seen; a journal without a film goes.
+
+    Parameters
+    ----------
+    movies : Path
+        The run's folder of movies; may be missing.
+    """
+    for film in movies.glob(f"*{SO_FAR}"):
+        if film.with_name(film.name[: -len(SO_FAR)] + ".mp4").exists():
+            forget_reel(film)
+    for journal in movies.glob(".*_so_far.jsonl"):
+        film = journal.with_name(f"{journal.stem[1:]}.mp4")
+        if not film.exists():
+            forget_reel(film)
 
 
 class Reel:

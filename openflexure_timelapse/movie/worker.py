@@ -55,6 +55,7 @@ from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 __all__ = ["main"]
 
 NICENESS = 10
+NICEST = 19
 STANDARD_INPUT = 0
 NS_PER_S = 1_000_000_000
 MOST_BEATS = 200_000
@@ -103,6 +104,8 @@ class _Work:
         self._order = job.order
         self._unseen = 0
         self._as_stored = False
+        self.settled = 0
+        """How many frames are used up by segments that are kept."""
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -222,6 +225,7 @@ class _Work:
             frames = self._counted(shots.of(self._job.frames(), loader))
             stream = beats(frames, self._rule, order.slots, order.end_reason)
             sent = maker.encode(stream, shots, self._told.progress)
+            self.settled = reel.marks[-1].frames if reel.marks else 0
             if not order.rolling:
                 said = ffmpeg_metadata(self._metadata(), order.format)
                 maker.finish(sent, said)
@@ -301,9 +305,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     (path,) = sys.argv[1:] if arguments is None else arguments
     threading.Thread(target=_end_with_parent, args=(Path(path),), daemon=True).start()
-    os.nice(NICENESS)
     try:
-        remark = _Work(JobFile(Path(path)), Path(path).parent).make()
+        job = JobFile(Path(path))
+        _step_back(NICEST if job.order.rolling else NICENESS)
+        work = _Work(job, Path(path).parent)
+        remark = work.make()
     except FfmpegMissingError as exc:
         _say(event="failed", kind="ffmpeg", message=str(exc))
         return 1
@@ -316,8 +322,19 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except OSError as exc:
         _say(event="failed", kind="system", errno=exc.errno, message=str(exc))
         return 1
-    _say(event="complete", message=remark)
+    _say(event="complete", message=remark, settled=work.settled)
     return 0
+
+
+def _step_back(niceness: int) -> None:
+    """Let others have the processor first.
+
+    A kernel that shares the processor among sessions looks at the session's own
+    niceness, and this process has begun one.
+    """
+    os.nice(niceness)
+    with contextlib.suppress(OSError):  # a kernel without sessions
+        Path("/proc/self/autogroup").write_text(str(niceness), "ascii")
 
 
 def _end_with_parent(job: Path) -> None:

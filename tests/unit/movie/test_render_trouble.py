@@ -21,7 +21,8 @@ from openflexure_timelapse.errors import (
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
 from openflexure_timelapse.movie.job import order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
-from openflexure_timelapse.movie.render import WORKER, MovieFrame, RenderJob
+from openflexure_timelapse.movie.child import WORKER
+from openflexure_timelapse.movie.render import MovieFrame, RenderJob
 from openflexure_timelapse.recipe import Recipe
 
 LONG = 60.0
@@ -70,7 +71,7 @@ def test_cancel_leaves_nothing(
     job = job_of(many(frames), tmp_path / f"movie.{suffix}")
     job.start()
     under_way(job)
-    process = job._process
+    process = job._child.process
     assert process is not None
     job.cancel()
     ended = job.wait(LONG)
@@ -120,7 +121,7 @@ def test_a_killed_process_is_reported(frames: List[MovieFrame], tmp_path: Path) 
     job = job_of(many(frames), tmp_path / "movie.mp4")
     job.start()
     under_way(job)
-    process = job._process
+    process = job._child.process
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     ended = job.wait(LONG)
