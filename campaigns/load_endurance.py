@@ -18,7 +18,7 @@ from openflexure_timelapse.store.recover import verify
 
 __all__ = ["SmallMicroscope", "endure", "grown"]
 
-FASTEST = 100.0
+FASTEST = 40.0
 SLOWEST = 1.0
 SPARE = 3.0
 """A slot has so many times what a slot has cost just before, without the verbs."""

@@ -161,6 +161,29 @@ class Renderer:
         -------
         array of uint8, shape (height, width, 3)
         """
+        total = self._summed(bodies, looks, shot)
+        cv2.add(total, self._noise(shot), dst=total)
+        return np.asarray(cv2.convertScaleAbs(total, alpha=1.0 / FRACTIONS))
+
+    def noise_free(
+        self, bodies: Bodies, looks: Tuple[Look, ...], shot: Shot, level: float
+    ) -> Pixels:
+        """Return the picture that a sensor without noise would take, at an exposure.
+
+        Parameters
+        ----------
+        bodies, looks, shot
+            As in `density`.
+        level : float
+            As in `expose`.
+        """
+        levels = self._summed(bodies, looks, shot) / FRACTIONS - FLOOR_LEVELS
+        light = level * 10.0 ** (-OD_PER_LEVEL * levels) * np.array(WHITE)
+        grey = 255.0 * np.clip(light, 0.0, 1.0) ** (1 / GAMMA)
+        return np.asarray(np.rint(grey).astype(np.uint8))
+
+    def _summed(self, bodies: Bodies, looks: Tuple[Look, ...], shot: Shot) -> Density:
+        """Return the density of a picture, in fractions of a level."""
         layers: List[Density] = [
             _vignette(shot.size[0], shot.size[1], shot.vignette).copy()
         ]
@@ -173,9 +196,7 @@ class Renderer:
             coarse, fine = layers.pop(), layers[-1]
             bigger = cv2.resize(coarse, fine.shape[1::-1])
             cv2.add(fine, bigger, dst=fine)
-        total = layers[0]
-        cv2.add(total, self._noise(shot), dst=total)
-        return np.asarray(cv2.convertScaleAbs(total, alpha=1.0 / FRACTIONS))
+        return layers[0]
 
     def seen(self, bodies: Bodies, shot: Shot) -> NDArray[np.bool_]:
         """Return which bodies have their middle inside the picture."""

@@ -119,9 +119,10 @@ class Recipe(Document):
     max_mb : float or None
         The size budget in megabytes (10⁶ bytes); None for no limit. Not for
         sequences.
-    noise_hold : int
-        GIF only: a pixel keeps its shown value until it differs by more than this
-        many grey levels; 0 shows every change.
+    noise_hold : int or None
+        GIF only: what changes by up to this many grey levels in a single pixel is taken
+        for noise and not renewed; 0 shows every change; None tells noise from change by
+        the frames themselves.
     planes : {"one", "sharpest", "edf"}
         What is shown of a z stack: one plane, the sharpest of each visit, or all of
         them in one picture that is sharp everywhere (extended depth of field).
@@ -162,7 +163,7 @@ class Recipe(Document):
     gaps: Literal["hold", "blank", "cut"] = "hold"
     gap_label: bool = True
     max_mb: Optional[float] = Field(default=None, gt=0)
-    noise_hold: int = Field(default=6, ge=0, le=64)
+    noise_hold: Optional[int] = Field(default=None, ge=0, le=64)
     planes: Literal["one", "sharpest", "edf"] = "one"
     plane: Optional[int] = Field(default=None, ge=0)
     position: Optional[str] = Field(default=None, min_length=1, max_length=80)

@@ -23,7 +23,7 @@ MOVIE_OPTIONS = (
     ("crf", int, "MP4, WebM: smaller is larger and truer; 23 for H.264"),
     ("title", str, "drawn at the top left"),
     ("max-mb", float, "the size budget in megabytes"),
-    ("noise-hold", int, "GIF: grey levels that count as noise; 6"),
+    ("noise-hold", int, "GIF: grey levels that count as noise; as the frames tell"),
     ("plane", int, "of a z stack; the middle one"),
     ("position", str, "only this one; all"),
     ("speed-up", float, "with --pace real: so many times faster than life"),

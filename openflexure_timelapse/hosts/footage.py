@@ -15,7 +15,7 @@ from openflexure_timelapse.store.run_store import RunStore
 __all__ = ["movie_frames"]
 
 
-def movie_frames(
+def movie_frames(  # noqa: PLR0913, PLR0917 (what a movie is told of)
     library: Library,
     run_id: str,
     position: Optional[str],

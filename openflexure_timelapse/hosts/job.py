@@ -47,6 +47,8 @@ class Job(abc.ABC):
         queue, under its lock.
     message : str
         Why it failed, or a remark.
+    tries : int
+        How often it was begun, by this program or one before.
     """
 
     kind: ClassVar[str]
@@ -57,6 +59,7 @@ class Job(abc.ABC):
         self.batch = batch
         self.state = "queued"
         self.message = ""
+        self.tries = 0
         self._cancelled = threading.Event()
 
     @property

@@ -1,10 +1,11 @@
 """Work on runs beside the recording: one job at a time, cancellable, remembered."""
 
 import threading
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from openflexure_timelapse.errors import NotFoundError
+from openflexure_timelapse.errors import NotFoundError, StorageError
 from openflexure_timelapse.hosts.job import Batch, Job
+from openflexure_timelapse.hosts.job_book import JobBook, Ordered
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.movie_job import (
     MovieJob,
@@ -21,6 +22,8 @@ from openflexure_timelapse.store import layout
 __all__ = ["JobQueue"]
 
 KEPT = 100
+MOST_TRIES = 3
+"""A movie that ended the program so often would end it again."""
 
 
 class JobQueue:
@@ -30,15 +33,21 @@ class JobQueue:
     ----------
     library : Library
         Where the runs are.
+    book : JobBook, optional
+        Keeps what people ask for until it is made; without it, it ends with us.
     """
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, book: Optional[JobBook] = None) -> None:
         self._library = library
+        self._book = book
         self._lock = threading.Condition()
         self._jobs: List[Job] = []
-        self._made = 0
         self._thread: Optional[threading.Thread] = None
         self._closing = False
+        self._trouble: Optional[StorageError] = None
+        self._earlier = self._read_book()
+        self._kept = list(self._earlier)
+        self._made = max([0, *(ordered.number for ordered in self._earlier)])
 
     def add_movies(
         self, run_id: str, recipe: Recipe, then: Optional[Callable[[], None]] = None
@@ -60,6 +69,8 @@ class JobQueue:
         InvalidRecipeError
             When the run has no such position or plane, or no frames at all; or when
             this computer has no such codec.
+        DiskFullError, StorageError
+            When what is asked for cannot be kept; nothing is queued.
         """
         with self._library.open_read(run_id) as store:
             plan = parse_plan(store.header["plan"])
@@ -77,12 +88,55 @@ class JobQueue:
                 then()
             batch = Batch(len(names), then)
         with self._lock:
-            return self._put(
-                [
-                    MovieJob(self._name(), run_id, batch, self._library, name, recipe)
-                    for name in names
-                ]
-            )
+            new = [
+                MovieJob(self._name(), run_id, batch, self._library, name, recipe)
+                for name in names
+            ]
+            if batch is None:
+                self._keep([*self._jobs, *new])
+            return self._put(new)
+
+    def take_up(self) -> None:
+        """Go on with the movies that people asked an earlier process for.
+
+        Raises
+        ------
+        StorageError
+            When nobody can tell what they are, or that they were taken up.
+        """
+        with self._lock:
+            earlier, self._earlier = self._earlier, ()
+            self._put([self._taken_up(ordered) for ordered in earlier])
+            self._keep(self._jobs)
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _taken_up(self, ordered: Ordered) -> MovieJob:
+        """Return an earlier process's movie; one that ended it too often has failed."""
+        job = MovieJob.ordered(ordered, self._library)
+        if job.tries >= MOST_TRIES:
+            job.state = "failed"
+            told = f"The program ended {job.tries} times while this movie was made; "
+            job.message = told + "ask for a smaller one."
+        return job
+
+    def _read_book(self) -> Tuple[Ordered, ...]:
+        """Return what an earlier process has left; what is wrong is told later."""
+        try:
+            return () if self._book is None else self._book.read()
+        except StorageError as exc:
+            self._trouble = exc
+            return ()
+
+    def _keep(self, jobs: Iterable[Job]) -> None:
+        """Keep which movies are not made yet; the caller has the lock."""
+        if self._book is None or self._closing:
+            return
+        movies = [job for job in jobs if isinstance(job, MovieJob) and not job.is_over]
+        kept = [job.to_order() for job in movies if job.batch is None]
+        if [*self._earlier, *kept] != self._kept:
+            self._kept = [*self._earlier, *kept]
+            self._book.write(self._kept)
 
     def add_check(self, run_id: str) -> Dict[str, Any]:
         """Queue a check of a run, or return the one that waits or is under way.
@@ -148,6 +202,7 @@ class JobQueue:
             was_queued, is_running = job.state == "queued", job.state == "running"
             if was_queued:
                 job.state = "cancelled"
+                job.message = self._kept_anew()
         if was_queued:
             self._after(job)
         elif is_running:
@@ -168,10 +223,13 @@ class JobQueue:
             return job.to_json()
 
     def close(self) -> None:
-        """Cancel everything and let the thread end."""
+        """End everything and let the thread end; movies are left to those after us."""
         with self._lock:
-            self._closing = True
             thread, jobs = self._thread, list(self._jobs)
+            for job in jobs:
+                job.tries -= job.state == "running"  # it is not the movie's doing
+            self._kept_anew()
+            self._closing = True
             for job in jobs:
                 job.batch = None
             self._lock.notify_all()
@@ -208,10 +266,22 @@ class JobQueue:
                 if self._closing or job is None:
                     return
                 job.state = "running"
+                job.tries += 1
+                remark = self._kept_anew()
             state, message = job.run()
             with self._lock:
                 job.state, job.message = state, message
+                remark = self._kept_anew() or remark
+                job.message = "; ".join(filter(None, (message, remark)))
             self._after(job)
+
+    def _kept_anew(self) -> str:
+        """Keep how the movies stand; return what a person should know of it."""
+        try:
+            self._keep(self._jobs)
+        except StorageError as exc:
+            return f"after a restart it may be made again: {exc}"
+        return ""
 
     def _next(self) -> Optional[Job]:
         """Return the oldest job that waits."""

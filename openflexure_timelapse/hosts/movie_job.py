@@ -11,6 +11,7 @@ from openflexure_timelapse.errors import (
 from openflexure_timelapse.frame import Frame, Reason
 from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.job import Batch, Job
+from openflexure_timelapse.hosts.job_book import Ordered
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.movie.framing import region_of
@@ -69,6 +70,24 @@ class MovieJob(Job):
         self.render: Optional[RenderJob] = None
         self._keep_free_mb = 0
         self._library = library
+
+    @staticmethod
+    def ordered(ordered: Ordered, library: Library) -> "MovieJob":
+        """Return the job of an earlier process that is made now."""
+        wish = (ordered.position, ordered.recipe)
+        job = MovieJob(ordered.job, ordered.run, None, library, *wish)
+        job.tries = ordered.tries
+        return job
+
+    def to_order(self) -> Ordered:
+        """Return what a later process needs to make it."""
+        return Ordered(
+            job=self.id,
+            run=self.run_id,
+            position=self.position,
+            recipe=self.recipe,
+            tries=self.tries,
+        )
 
     def to_json(self) -> Dict[str, Any]:
         """Return what the API shows."""

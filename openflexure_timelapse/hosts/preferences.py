@@ -20,6 +20,7 @@ from openflexure_timelapse.store.disk import storage_error
 __all__ = ["PREFERENCES_FILE", "PreferenceFile", "Preferences"]
 
 PREFERENCES_FILE = "preferences.json"
+ADVICE = "Delete it to begin anew."
 
 
 class Preferences(Document):
@@ -75,9 +76,11 @@ class PreferenceFile:
             return Preferences()
         except OSError as exc:
             raise storage_error(exc, "read", self._path) from exc
-        except (UnicodeDecodeError, InvalidRequestError) as exc:
-            told = f"{exc} Delete it to begin anew."
+        except UnicodeDecodeError as exc:
+            told = f"The file {self._path} is no text ({exc}). {ADVICE}"
             raise StorageError(told) from exc
+        except InvalidRequestError as exc:
+            raise StorageError(f"{exc} {ADVICE}") from exc
 
     def scale(self) -> Optional[float]:
         """Return the micrometres per pixel; None also when the file is damaged.

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.hosts.admission import admit, estimate_now
 from openflexure_timelapse.hosts.films import Films
+from openflexure_timelapse.hosts.job_book import JobBook
 from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.leftovers import sweep
 from openflexure_timelapse.hosts.library import Library
@@ -71,7 +72,7 @@ class Service:
         disk.make_folder(str(data_folder))
         sweep(data_folder)
         self.library = Library(data_folder, clock, disk)
-        self.queue = JobQueue(self.library)
+        self.queue = JobQueue(self.library, JobBook(data_folder, disk))
         self.preferences = PreferenceFile(data_folder, disk)
         self.overview = RunOverview(self.library, clock)
         turns = Turns(microscope, clock)
@@ -189,7 +190,7 @@ class Service:
         return self._recorder.wait(timeout_s)
 
     def close(self) -> None:
-        """Leave an active run for a later process to resume; cancel movies."""
+        """Leave an active run, and movies, for a later process to go on with."""
         self._recorder.leave()
         self._films.close()
         self.queue.close()
@@ -306,6 +307,8 @@ class Service:
         ------
         InvalidRecipeError, NotFoundError
             When the recipe or the run is not good for it.
+        DiskFullError, StorageError
+            When what is asked for cannot be kept.
         """
         return {"jobs": self.queue.add_movies(run_id, parse_recipe(recipe))}
 

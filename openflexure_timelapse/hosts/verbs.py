@@ -204,6 +204,7 @@ class Verbs:
         service = None
         try:
             service = self.service
+            self._take_up_movies(service)
             service.wait_for_hardware(self._leaving)
             service.resume_interrupted()
         except TimelapseError as exc:
@@ -216,6 +217,14 @@ class Verbs:
             LOG.exception("An interrupted time-lapse could not go on.")
             told = f"An interrupted run could not go on: {exc!r}; "
             self._trouble = told + "the server's log says more."
+
+    def _take_up_movies(self, service: Service) -> None:
+        """Go on with the movies of before; keep what stands in the way."""
+        try:
+            service.queue.take_up()
+        except StorageError as exc:
+            LOG.warning("Movies of before could not be taken up: %s", exc)
+            self._trouble = str(exc)
 
     @property
     def is_well(self) -> bool:

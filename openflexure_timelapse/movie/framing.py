@@ -16,7 +16,7 @@ from openflexure_timelapse.movie.filters import (
     movie_size,
 )
 
-__all__ = ["Framing", "Region", "canvas_size", "region_of"]
+__all__ = ["PHONE_WIDTH_PX", "SHAPES", "Framing", "Region", "canvas_size", "region_of"]
 
 SHAPES = {"square": (1, 1), "portrait": (9, 16)}
 PHONE_WIDTH_PX = 1080

@@ -1,11 +1,8 @@
 """A GIF of any length in little memory: one palette, and only what really changed.
 
-Sensor noise is what a GIF spends its bytes on. A pixel therefore keeps the colour that
-it shows until the picture differs from it by more than `hold` grey levels in any
-channel; only then does it take the palette's nearest colour. So every pixel is, in
-every frame, either within `hold` of the truth or as near as the palette can get:
-nothing fades away slowly and nothing trails. Kept pixels are transparent in the file,
-which LZW packs to almost nothing.
+What is shown, and what of it is renewed, decides `held`; pixels that stay are
+transparent in the file, which LZW packs to almost nothing. There is no dithering: dots
+that change from frame to frame are what noise is, and cost what noise costs.
 
 Pillow does the LZW: each frame is saved as a GIF of its own, and its image block is
 moved over (GIF89a specification, W3C). Nothing is kept but the picture on show.
@@ -15,36 +12,22 @@ import io
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Iterable, List, NamedTuple, Optional, Tuple
+from typing import BinaryIO, List, NamedTuple, Optional, Tuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from openflexure_timelapse.errors import RenderError
-from openflexure_timelapse.movie.filters import BACKGROUND, Picture, Size
+from openflexure_timelapse.movie.filters import Picture, Size
+from openflexure_timelapse.movie.held import HeldPicture
+from openflexure_timelapse.movie.noise import Noise
+from openflexure_timelapse.movie.palette import TRANSPARENT, Palette
 
-__all__ = ["GifFacts", "GifWriter", "Palette", "delay_cs", "read_facts"]
+__all__ = ["GifFacts", "GifWriter", "delay_cs", "read_facts"]
 
-Floats = NDArray[np.float32]
-
-TRANSPARENT = 255
 CS_PER_S = 100
 LONGEST_DELAY_CS = 65_535
-MEDIAN_CUT = 0
-REFINEMENTS = 3
-CUBE_BITS = 5
-SAMPLE_PIXELS = 300_000
-LEVEL_BITS = 6
-LEVELS = 1 << LEVEL_BITS
-CHUNK = 1 << 14
-
-# What is written into the pictures, whatever the pictures are: white and the colour of
-# labels on the dark ground, in steps.
-GREYS = tuple((level, level, level) for level in (16, 60, 104, 150, 196, 255))
-AMBERS = ((48, 82, 100), (70, 124, 153), (92, 168, 207), (110, 205, 255))
-RESERVED = (*GREYS, *AMBERS, BACKGROUND)
 
 EXTENSION = 0x21
 IMAGE = 0x2C
@@ -57,42 +40,6 @@ LOOP_FOR_EVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
 HEADER = struct.Struct("<6sHHBBB")
 CONTROL = struct.Struct("<BBBBHBB")
 DESCRIPTOR = struct.Struct("<BHHHHB")
-
-
-class Palette:
-    """Up to 255 colours for a whole movie, with a table of nearest colours.
-
-    Parameters
-    ----------
-    samples : iterable of array of uint8, shape (height, width, 3)
-        Pictures of the movie, blue first; about 20 are enough.
-    """
-
-    def __init__(self, samples: Iterable[Picture]) -> None:
-        pictures = list(samples)
-        each = max(1, SAMPLE_PIXELS // max(1, len(pictures)))
-        pixels = np.concatenate([_some_pixels(one, each) for one in pictures])
-        image = Image.fromarray(np.ascontiguousarray(pixels[None, :, ::-1]))
-        free = TRANSPARENT - len(RESERVED)
-        chosen = image.quantize(colors=free, method=MEDIAN_CUT)
-        used = len(chosen.getcolors(maxcolors=256) or ())
-        flat = (chosen.getpalette() or [])[: 3 * max(1, used)]
-        bgr = np.array(flat, np.float32).reshape(-1, 3)[:, ::-1]
-        refined = np.round(_refined(bgr, pixels)).astype(np.uint8)
-        self.colours = np.concatenate([refined, np.array(RESERVED, np.uint8)])
-        self._nearest = _nearest_table(self.colours)
-
-    def indices(self, pixels: Picture) -> NDArray[np.uint8]:
-        """Return the index of the nearest colour for pixels of shape (n, 3)."""
-        level = (pixels >> (8 - LEVEL_BITS)).astype(np.int32)
-        key = (level[:, 0] << LEVEL_BITS | level[:, 1]) << LEVEL_BITS | level[:, 2]
-        return np.asarray(self._nearest[key])
-
-    def table(self) -> bytes:
-        """Return the 256 colours as a GIF has them, red first."""
-        full = np.zeros((256, 3), np.uint8)
-        full[: len(self.colours)] = self.colours[:, ::-1]
-        return full.tobytes()
 
 
 @dataclass
@@ -114,8 +61,8 @@ class GifWriter:
         Width and height in pixels.
     palette : Palette
         For every frame.
-    hold : int
-        Grey levels by which a pixel may differ before it is renewed.
+    noise : Noise
+        What is not renewed.
     comment : str
         What the file says of itself; empty for nothing.
     """
@@ -125,14 +72,13 @@ class GifWriter:
         stream: BinaryIO,
         size: Size,
         palette: Palette,
-        hold: int,
+        noise: Noise,
         comment: str = "",
     ) -> None:
         self._stream = stream
         self._palette = palette
-        self._hold = (float(hold),) * 4
-        self._shown: Optional[Picture] = None
-        self._index = np.zeros((size[1], size[0]), np.uint8)
+        self._noise = noise
+        self._held: Optional[HeldPicture] = None
         self._pending: Optional[_Pending] = None
         self.frames = 0
         self.bytes_written = 0
@@ -144,7 +90,7 @@ class GifWriter:
 
         A picture in which nothing changed makes the one before stay longer.
         """
-        drawn = self._first(picture) if self._shown is None else self._change(picture)
+        drawn = self._drawn(picture)
         waiting = self._pending
         if drawn is None and waiting is not None:
             if waiting.delay_cs + delay_cs <= LONGEST_DELAY_CS:
@@ -159,29 +105,14 @@ class GifWriter:
         self._flush()
         self._write(bytes([TRAILER]))
 
-    def _first(self, picture: Picture) -> bytes:
-        """Draw every pixel."""
-        height, width = picture.shape[:2]
-        flat = self._palette.indices(picture.reshape(-1, 3))
-        self._index = flat.reshape(height, width)
-        self._shown = np.asarray(self._palette.colours[self._index])
-        return _block(self._index, (0, 0))
-
-    def _change(self, picture: Picture) -> Optional[bytes]:
-        """Draw the pixels that differ; None where none does."""
-        shown = self._shown
-        if shown is None:
+    def _drawn(self, picture: Picture) -> Optional[bytes]:
+        """Draw what is renewed, the first time all; None where nothing is."""
+        if self._held is None:
+            self._held = HeldPicture(picture, self._palette, self._noise)
+            return _block(self._held.index, (0, 0))
+        rows, columns, indices = self._held.follow(picture)
+        if not len(rows):
             return None
-        difference = cv2.absdiff(picture, shown)
-        kept = cv2.inRange(difference, (0, 0, 0, 0), self._hold)
-        rows, columns = np.nonzero(np.asarray(kept) == 0)
-        indices = self._palette.indices(picture[rows, columns])
-        other = indices != self._index[rows, columns]
-        if not other.any():
-            return None
-        rows, columns, indices = rows[other], columns[other], indices[other]
-        self._index[rows, columns] = indices
-        shown[rows, columns] = self._palette.colours[indices]
         top, bottom = int(rows[0]), int(rows[-1]) + 1
         left, right = int(columns.min()), int(columns.max()) + 1
         part = np.full((bottom - top, right - left), TRANSPARENT, np.uint8)
@@ -269,59 +200,6 @@ def read_facts(stream: BinaryIO) -> GifFacts:
             _sub_blocks(stream)
         else:
             raise RenderError("The GIF breaks off; render the movie again.")
-
-
-def _some_pixels(picture: Picture, most: int) -> Picture:
-    """Return up to `most` pixels of a picture, evenly spread, shape (n, 3)."""
-    flat = picture.reshape(-1, 3)
-    return flat[:: max(1, len(flat) // most)]
-
-
-def _refined(colours: Floats, pixels: Picture) -> Floats:
-    """Move each colour to the mean of the pixels that are nearest to it, a few times.
-
-    Lloyd's k-means, on means of small cubes of colour instead of single pixels.
-    """
-    cube = (pixels >> (8 - CUBE_BITS)).astype(np.int32)
-    key = (cube[:, 0] << CUBE_BITS | cube[:, 1]) << CUBE_BITS | cube[:, 2]
-    total = 1 << (3 * CUBE_BITS)
-    counts = np.bincount(key, minlength=total)
-    sums = [np.bincount(key, pixels[:, axis], total) for axis in range(3)]
-    used = counts > 0
-    weights = counts[used]
-    means = (np.stack(sums, axis=1)[used] / weights[:, None]).astype(np.float32)
-    for _ in range(REFINEMENTS):
-        nearest = _nearest(means, colours)
-        members = np.bincount(nearest, weights, len(colours))
-        moved = np.stack(
-            [
-                np.bincount(nearest, weights * means[:, axis], len(colours))
-                for axis in range(3)
-            ],
-            axis=1,
-        )
-        some = members > 0
-        colours = colours.copy()
-        colours[some] = moved[some] / members[some, None]
-    return colours
-
-
-def _nearest(pixels: Floats, colours: Floats) -> NDArray[np.intp]:
-    """Return the index of the nearest colour for pixels of shape (n, 3)."""
-    squares = (colours**2).sum(axis=1)
-    found = [
-        (squares - 2 * pixels[start : start + CHUNK] @ colours.T).argmin(axis=1)
-        for start in range(0, len(pixels), CHUNK)
-    ]
-    return np.concatenate(found)
-
-
-def _nearest_table(colours: Picture) -> NDArray[np.uint8]:
-    """Return, for each colour of 6 bits a channel, the index of the nearest one."""
-    step = 256 // LEVELS
-    axis = np.arange(LEVELS, dtype=np.float32) * step + (step - 1) / 2
-    grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    return _nearest(grid, colours.astype(np.float32)).astype(np.uint8)
 
 
 def _block(index: NDArray[np.uint8], place: Tuple[int, int]) -> bytes:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterator, Optional
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from typing_extensions import Protocol
 
@@ -13,14 +13,18 @@ from openflexure_timelapse.movie import ffmpeg
 from openflexure_timelapse.movie.budget import Rung, ladder, next_rung
 from openflexure_timelapse.movie.composer import Composer
 from openflexure_timelapse.movie.filters import Picture, Size
-from openflexure_timelapse.movie.gif import GifWriter, Palette, delay_cs, read_facts
+from openflexure_timelapse.movie.gif import GifWriter, delay_cs, read_facts
+from openflexure_timelapse.movie.held import SURE
 from openflexure_timelapse.movie.job import Order
+from openflexure_timelapse.movie.noise import Noise, measure_noise
+from openflexure_timelapse.movie.palette import Palette
 from openflexure_timelapse.movie.stills import Loader, Still
 from openflexure_timelapse.movie.timeline import Beat, MovieFrame, thin
 
 __all__ = ["GifMaker", "Report"]
 
-SAMPLES = 20
+SAMPLES = 12
+PAIR = 2
 BYTES_PER_MB = 1_000_000
 NO_LIMIT = float("inf")
 
@@ -62,6 +66,33 @@ class _Attempt:
         return self.first_bytes + each * max(beats, self.beats)
 
 
+@dataclass(frozen=True)
+class _Looks:
+    """What pictures of one size look like.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Theirs.
+    palette : Palette
+        For them.
+    noise : Noise
+        That of the frames; the same everywhere where the recipe names a level.
+    """
+
+    size: Size
+    palette: Palette
+    noise: Noise
+
+    def asked(self, noise_hold: Optional[int]) -> float:
+        """Return what the recipe takes for noise, in noises of the frames."""
+        return 1.0 if noise_hold is None else noise_hold / self.hold(1.0)
+
+    def hold(self, noise: float) -> float:
+        """Return so many noises as grey levels, as `noise_hold` has them."""
+        return noise * SURE * float(self.noise.typical.mean())
+
+
 class GifMaker:
     """Makes one GIF, smaller and smaller until it fits.
 
@@ -70,7 +101,7 @@ class GifMaker:
     order : Order
         What to make, and where.
     sample : callable
-        Returns up to so many frames, evenly spread over the run.
+        Returns up to so many times two frames that follow each other, evenly spread.
     beats : callable
         Returns the frames of the movie from the beginning, with pictures by a loader.
     composer : callable
@@ -84,7 +115,7 @@ class GifMaker:
     def __init__(  # noqa: PLR0913, PLR0917 (what a movie is made of)
         self,
         order: Order,
-        sample: Callable[[int], Iterator[MovieFrame]],
+        sample: Callable[[int], Iterator[List[MovieFrame]]],
         beats: Callable[[Loader], Iterator[Beat[Still]]],
         composer: Callable[[Size], Composer],
         loader: Callable[[Size], Loader],
@@ -118,15 +149,19 @@ class GifMaker:
         """
         order = self._order
         budget = NO_LIMIT if order.max_mb is None else order.max_mb * BYTES_PER_MB
-        rungs = ladder(order.noise_hold, size[0], order.fps)
+        looks = self._looked_at(size)
+        rungs = ladder(looks.asked(order.noise_hold), size[0], order.fps)
         tried, remark = 0, ""
         while True:
             rung = rungs[tried]
             now = _scaled(size, rung.scale)
-            attempt = self._attempt(rung, now, budget, partial(report, remark=remark))
+            if now != looks.size:
+                looks = self._looked_at(now)
+            made = partial(report, remark=remark)
+            attempt = self._attempt(rung, looks, budget, made)
             if attempt.bytes_written <= budget:
                 self._check(now, attempt)
-                return "" if tried == 0 else _given_up(rung, now, order.max_mb)
+                return "" if tried == 0 else _given_up(rung, looks, order.max_mb)
             whole_bytes = attempt.whole_bytes(total / rung.step)
             found = next_rung(rungs, tried, whole_bytes, budget)
             if found is None:
@@ -137,16 +172,15 @@ class GifMaker:
             tried, remark = found, "too large, trying again smaller"
 
     def _attempt(
-        self, rung: Rung, size: Size, budget: float, report: Callable[[int], None]
+        self, rung: Rung, looks: "_Looks", budget: float, report: Callable[[int], None]
     ) -> _Attempt:
         """Write the file by one rung; stop as soon as it is too large."""
         fps = ffmpeg.rate(self._order.fps)
-        composer, loader = self._composer(size), self._loader(size)
-        palette = self._palette(composer, loader)
+        composer, loader = self._composer(looks.size), self._loader(looks.size)
+        noise = looks.noise.times(rung.noise)
         done = beats = first_bytes = 0
         with Path(self._order.out).open("wb") as stream:
-            hold, comment = rung.noise_hold, self._comment
-            writer = GifWriter(stream, size, palette, hold, comment)
+            writer = GifWriter(stream, looks.size, looks.palette, noise, self._comment)
             for beat in thin(self._beats(loader), rung.step):
                 still = beat.picture
                 pixels: Optional[Picture] = None if still is None else still.pixels
@@ -164,19 +198,35 @@ class GifMaker:
         on_disk = Path(self._order.out).stat().st_size
         return _Attempt(on_disk, beats, first_bytes, writer.frames)
 
-    def _palette(self, composer: Composer, loader: Loader) -> Palette:
-        """Choose the colours from finished pictures, evenly spread over the run."""
-        pictures = []
-        for frame in self._sample(SAMPLES):
-            still = loader.load(frame).picture
-            if still is not None and still.pixels is not None:
-                beat: Beat[Still] = Beat(
-                    "show", still, frame.elapsed_ns, frame.wall_ns, frame.utc_offset_s
-                )
-                pictures.append(composer.compose(beat, still.pixels, still.size))
+    def _looked_at(self, size: Size) -> "_Looks":
+        """Look at finished pictures, by twos, evenly spread over the run."""
+        composer, loader = self._composer(size), self._loader(size)
+        pictures: List[Picture] = []
+        pairs: List[Tuple[Picture, Picture]] = []
+        for frames in self._sample(SAMPLES):
+            shown = [self._finished(frame, composer, loader) for frame in frames]
+            pair = [picture for picture in shown if picture is not None]
+            pictures += pair
+            if len(pair) == PAIR:
+                pairs.append((pair[0], pair[1]))
         if not pictures:
             raise RenderError("None of the frames can be shown; verify the run.")
-        return Palette(pictures)
+        noise = measure_noise(pairs)
+        if self._order.noise_hold is not None:
+            noise = Noise.even(float(noise.typical.mean()), noise.averaged)
+        return _Looks(size, Palette(pictures), noise)
+
+    def _finished(
+        self, frame: MovieFrame, composer: Composer, loader: Loader
+    ) -> Optional[Picture]:
+        """Return what the movie shows of a frame; None when it cannot be shown."""
+        still = loader.load(frame).picture
+        if still is None or still.pixels is None:
+            return None
+        beat: Beat[Still] = Beat(
+            "show", still, frame.elapsed_ns, frame.wall_ns, frame.utc_offset_s
+        )
+        return composer.compose(beat, still.pixels, still.size)
 
     def _check(self, size: Size, attempt: _Attempt) -> None:
         """Read the finished file and compare it with what was sent."""
@@ -192,8 +242,8 @@ def _scaled(size: Size, scale: float) -> Size:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _given_up(rung: Rung, size: Size, max_mb: Optional[float]) -> str:
+def _given_up(rung: Rung, looks: _Looks, max_mb: Optional[float]) -> str:
     """Say what was changed to fit the budget."""
-    told = f"made to fit {max_mb:g} MB: {size[0]} pixels wide, "
-    told += f"noise_hold {rung.noise_hold}"
+    told = f"made to fit {max_mb:g} MB: {looks.size[0]} pixels wide, "
+    told += f"noise_hold {looks.hold(rung.noise):.1f}"
     return told if rung.step == 1 else f"{told}, one of {rung.step} frames shown"

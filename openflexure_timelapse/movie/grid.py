@@ -27,10 +27,17 @@ from openflexure_timelapse.movie.framing import Framing
 from openflexure_timelapse.movie.stills import Fuse, Loader, Still
 from openflexure_timelapse.movie.timeline import Shot
 
-__all__ = ["Grid", "GridLoader", "grid_shape", "montage_size", "strip_height"]
+__all__ = [
+    "SCREEN_RATIO",
+    "Grid",
+    "GridLoader",
+    "grid_shape",
+    "montage_size",
+    "strip_height",
+]
 
-BEST_RATIO = 1.6
-"""Of width to height: a screen's, nearly."""
+SCREEN_RATIO = 1.6
+"""Of width to height, nearly."""
 GUTTER = 0.006
 """Between cells, in widths of the picture."""
 MIXED: Size = (0, 0)
@@ -41,8 +48,8 @@ TEXT_PER_CELL = 1.5
 the others."""
 
 
-def grid_shape(count: int, frame: Size) -> Tuple[int, int]:
-    """Return how many columns and rows waste the least of a screen.
+def grid_shape(count: int, frame: Size, ratio: float = SCREEN_RATIO) -> Tuple[int, int]:
+    """Return how many columns and rows waste the least of a screen or a shape.
 
     Parameters
     ----------
@@ -50,12 +57,14 @@ def grid_shape(count: int, frame: Size) -> Tuple[int, int]:
         Of positions.
     frame : (int, int)
         Width and height of their pictures.
+    ratio : float
+        Of the width of them all to their height, nearly.
     """
 
     def cost(columns: int) -> float:
         rows = -(-count // columns)
-        ratio = frame[0] * columns / (frame[1] * rows)
-        return abs(math.log(ratio / BEST_RATIO)) + (columns * rows - count) / count
+        own = frame[0] * columns / (frame[1] * rows)
+        return abs(math.log(own / ratio)) + (columns * rows - count) / count
 
     columns = min(range(1, count + 1), key=cost)
     return columns, -(-count // columns)
@@ -93,6 +102,8 @@ class Grid:
         Of the positions, in the order of the cells; empty ones are not written.
     strip_px : int
         Kept free at the bottom, for the clocks and the scale bar.
+    ratio : float
+        As for `grid_shape`.
 
     Attributes
     ----------
@@ -103,12 +114,17 @@ class Grid:
     """
 
     def __init__(
-        self, canvas: Size, frame: Size, names: Tuple[str, ...], strip_px: int = 0
+        self,
+        canvas: Size,
+        frame: Size,
+        names: Tuple[str, ...],
+        strip_px: int = 0,
+        ratio: float = SCREEN_RATIO,
     ) -> None:
         self.canvas = canvas
         self._height = max(1, canvas[1] - strip_px)
         self.names = names
-        self._columns, self._rows = grid_shape(len(names), frame)
+        self._columns, self._rows = grid_shape(len(names), frame, ratio)
         self._gutter = max(2, round(GUTTER * canvas[0]))
         room = (
             max(1, (canvas[0] - self._gutter * (self._columns - 1)) // self._columns),

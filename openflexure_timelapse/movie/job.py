@@ -46,7 +46,7 @@ class Order:
     gaps: str
     gap_label: bool
     max_mb: Optional[float]
-    noise_hold: int
+    noise_hold: Optional[int]
     interval_ns: int
     last_interval_ns: int
     um_per_pixel: Optional[float]
@@ -197,8 +197,11 @@ class JobFile:
             stream.seek(self._start)
             return sum(1 for _ in stream)
 
-    def sample(self, most: int) -> Iterator[MovieFrame]:
-        """Yield up to `most` different frames, evenly spread, without reading all."""
+    def sample(self, most: int) -> Iterator[List[MovieFrame]]:
+        """Yield up to `most` times two frames that follow each other, evenly spread.
+
+        None comes twice; the last may be alone. Not all of the file is read.
+        """
         with self._path.open("rb") as stream:
             at = self._start
             for index in range(most):
@@ -206,7 +209,8 @@ class JobFile:
                 at = self._seek_line(stream, max(wanted, at))
                 if at >= self._end:
                     return
-                yield _frame(stream.readline())
+                lines = [stream.readline(), stream.readline()]
+                yield [_frame(line) for line in lines if line]
                 at = stream.tell()
 
     def last(self) -> Optional[MovieFrame]:

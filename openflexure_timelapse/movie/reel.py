@@ -68,7 +68,7 @@ def is_reel(name: str) -> bool:
 def sweep_reels(movies: Path) -> None:
     """Remove the films so far of a run that is over, where the movie itself is there.
 
-    A film whose movie could not be made stays to be seen; a journal without a film goes.
+    A film whose movie could not be made stays, to be seen. A journal alone goes.
 
     Parameters
     ----------

@@ -38,7 +38,14 @@ from openflexure_timelapse.store.disk import (
 from openflexure_timelapse.store.fence import check_links
 from openflexure_timelapse.store.layout import MOVIES
 
-__all__ = ["MovieContext", "MovieFrame", "RenderJob", "RenderProgress", "rendering_in", "sweep_renders"]
+__all__ = [
+    "MovieContext",
+    "MovieFrame",
+    "RenderJob",
+    "RenderProgress",
+    "rendering_in",
+    "sweep_renders",
+]
 
 UNDER_WAY = ("queued", "running")
 ALMOST = 0.999

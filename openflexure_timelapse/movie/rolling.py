@@ -92,7 +92,9 @@ class RollingFilm:
             order = replace(order, film=str(self._film), rolling=True)
             self._work.mkdir()
             write_job(self._work / JOB_FILE, order, ())
-        self.last = add_frames(self._work / JOB_FILE, self._counted(frames)) or self.last
+        self.last = (
+            add_frames(self._work / JOB_FILE, self._counted(frames)) or self.last
+        )
 
     def step(self) -> None:
         """Encode what has come; return when that is done.

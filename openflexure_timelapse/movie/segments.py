@@ -44,8 +44,11 @@ PIECE_FRAMES = 16
 FINEST_TICKS = 10_000
 US_PER_S = 1_000_000
 ROLLS = frozenset(
-    "codec fps width height crop shape crf timestamp elapsed_time scale_bar title "
-    "position_name gaps gap_label noise_hold plane position author licence place".split()
+    (
+        *("codec", "fps", "crf", "width", "height", "crop", "shape", "noise_hold"),
+        *("timestamp", "elapsed_time", "scale_bar", "title", "position_name"),
+        *("gaps", "gap_label", "plane", "position", "author", "licence", "place"),
+    )
 )
 """What a recipe may say without a need to see all frames first."""
 UNSEEN = (

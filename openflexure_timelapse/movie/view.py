@@ -9,8 +9,16 @@ from typing import List, Optional
 from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
 from openflexure_timelapse.movie.corrections import Corrections
 from openflexure_timelapse.movie.filters import EVEN, Picture, Size
-from openflexure_timelapse.movie.framing import Framing, canvas_size, region_of
+from openflexure_timelapse.movie.framing import (
+    PHONE_WIDTH_PX,
+    SHAPES,
+    Framing,
+    Region,
+    canvas_size,
+    region_of,
+)
 from openflexure_timelapse.movie.grid import (
+    SCREEN_RATIO,
     Grid,
     GridLoader,
     montage_size,
@@ -59,7 +67,9 @@ class View:
         self._order = order
         self._frame = frame
         self._corrections = corrections
-        self._region = region_of(frame, order.crop, order.shape)
+        # A grid has the shape as a whole: its positions are not cut for it.
+        shape = None if order.names else order.shape
+        self._region = region_of(frame, order.crop, shape)
         self._fuse = FUSES.get(order.planes)
         scale = order.um_per_pixel if order.scale_bar else None
         kept = 1.0 if corrections is None else corrections.kept
@@ -80,13 +90,20 @@ class View:
         order, region = self._order, self._region
         kind = "png" if order.view in STILLS else order.format
         if order.names:
-            whole = montage_size(len(order.names), region.size)
-            region = region._replace(width=whole[0], height=whole[1])
+            region = Region(0, 0, *self._whole())
         size = canvas_size(region, order.width, order.height, kind, order.shape)
-        fixed = order.height is not None or not order.names
-        if fixed or not self.style.writes_always:
+        fixed = order.height is not None or order.shape is not None
+        if not order.names or fixed or not self.style.writes_always:
             return size
         return size[0], size[1] + (strip_height(size) + 1) // 2 * 2
+
+    def _whole(self) -> Size:
+        """Return the size, or for a shape the sides, of a grid that is not scaled."""
+        if self._order.shape is None:
+            return montage_size(len(self._order.names), self._region.size)
+        across, down = SHAPES[self._order.shape]
+        each = PHONE_WIDTH_PX // across
+        return across * each, down * each
 
     def as_stored(self, size: Size) -> bool:
         """Tell whether the stored pictures are what is seen at a size."""
@@ -150,4 +167,8 @@ class View:
     def _grid(self, size: Size) -> Grid:
         """Return where the positions stand in a movie of a size."""
         strip_px = strip_height(size) if self.style.writes_always else 0
-        return Grid(size, self._region.size, self._order.names, strip_px)
+        ratio = SCREEN_RATIO
+        if self._order.shape is not None:
+            across, down = SHAPES[self._order.shape]
+            ratio = across / down
+        return Grid(size, self._region.size, self._order.names, strip_px, ratio)

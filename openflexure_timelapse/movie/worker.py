@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -55,7 +56,11 @@ from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 __all__ = ["main"]
 
 NICENESS = 10
-NICEST = 19
+FURTHER_BACK = 9
+"""What nobody waits for comes after what somebody does."""
+IDLE_IO_CLASS = "3"
+OOM_SCORE = 500
+"""Of 1000: where memory runs out, the movie ends and not the microscope's server."""
 STANDARD_INPUT = 0
 NS_PER_S = 1_000_000_000
 MOST_BEATS = 200_000
@@ -305,9 +310,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     (path,) = sys.argv[1:] if arguments is None else arguments
     threading.Thread(target=_end_with_parent, args=(Path(path),), daemon=True).start()
+    _step_back()
     try:
         job = JobFile(Path(path))
-        _step_back(NICEST if job.order.rolling else NICENESS)
+        if job.order.rolling:
+            _be_nice(FURTHER_BACK)
         work = _Work(job, Path(path).parent)
         remark = work.make()
     except FfmpegMissingError as exc:
@@ -326,14 +333,26 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return 0
 
 
-def _step_back(niceness: int) -> None:
-    """Let others have the processor first.
+def _step_back() -> None:
+    """Let the recording have the processor, the card and the memory first.
 
     A kernel that shares the processor among sessions looks at the session's own
-    niceness, and this process has begun one.
+    niceness, and this process has begun one. What a kernel or a container does not
+    permit is left: the movie is made all the same.
     """
-    os.nice(niceness)
-    with contextlib.suppress(OSError):  # a kernel without sessions
+    _be_nice(NICENESS)
+    program = shutil.which("ionice")  # of util-linux; Python has no call for it
+    if program is not None:
+        command = [program, "-c", IDLE_IO_CLASS, "-p", str(os.getpid())]
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL)  # noqa: S603
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), "ascii")
+
+
+def _be_nice(more: int) -> None:
+    """Step further back, with the whole session."""
+    niceness = os.nice(more)
+    with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(niceness), "ascii")
 
 

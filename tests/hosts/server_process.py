@@ -179,9 +179,8 @@ def check_that_it_is_whole(
     assert verify(folder).ok
     assert list(folder.rglob("*.part")) == []
     files = process.visitor.get(f"runs/{run}/files")["files"]
-    assert [each["name"] for each in files if each["name"].startswith("movies/")] == [
-        "movies/here.mp4"
-    ]
+    names = [each["name"] for each in files]
+    assert [name for name in names if name.endswith(".mp4")] == ["movies/here.mp4"]
     movie = process.visitor.ask("GET", f"runs/{run}/files/movies/here.mp4")
     assert movie.body[4:8] == b"ftyp"
     return found
@@ -283,14 +282,27 @@ class Host(NamedTuple):
         self.check_that_it_can_go_on(folder, run, before)
 
     def check_a_kill_during_the_movie(self, folder: Path, done: int) -> None:
-        """Kill when so many frames of the movie are done: it is made again."""
+        """Kill when so many frames of the movie are done: it is made again.
+
+        So is one that somebody has asked for, under the name that was promised.
+        """
         with self.serving(folder) as process:
             run = process.visitor.post("start", self.plan)["run"]
             process.visitor.until(
                 "jobs", lambda told: told["jobs"] and told["jobs"][0]["done"] >= done
             )
+            wish = {"format": "gif", "width": 64}
+            (asked,) = process.visitor.post(f"runs/{run}/movies", wish)["jobs"]
             before = listed(process, run)
             process.end(signal.SIGKILL)
         assert len(before) == SLOTS
-        found = self.check_that_it_ends(folder, run, before)
+        with self.serving(folder) as process:
+            process.visitor.until("jobs", lambda told: _is_made(told, asked["job"]))
+            wait_for_nothing_to_do(process)
+            found = check_that_it_is_whole(process, run, before)
         assert set(found.values()) <= {"captured", "late"}
+
+
+def _is_made(told: Dict[str, Any], name: str) -> bool:
+    """Tell whether a movie is made."""
+    return any(job["job"] == name and job["state"] == "done" for job in told["jobs"])

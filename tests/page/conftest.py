@@ -122,6 +122,7 @@ class Visit:
         self.page = self.context.new_page()
         self.address = address
         self.errors: List[str] = []
+        self._expected: List[str] = []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
@@ -130,6 +131,15 @@ class Visit:
         where = str(message.location.get("url", ""))
         if message.type == "error":
             self.errors.append(f"{message.text} {where}")
+
+    def expect(self, part: str = "Failed to load resource") -> None:
+        """Have an error be what is wanted, also one that the browser tells late."""
+        self._expected.append(part)
+
+    def surprises(self) -> List[str]:
+        """Return the errors that nobody expects."""
+        expected = self._expected
+        return [each for each in self.errors if not any(p in each for p in expected)]
 
     def open(self, view: str = "") -> Any:
         """Open the page, and one of its views."""
@@ -164,4 +174,4 @@ def _visit(browser: Any, stand: Stand) -> Iterator[Visit]:
     visit = Visit(browser, stand.page_address)
     yield visit
     visit.context.close()
-    assert visit.errors == []
+    assert visit.surprises() == []

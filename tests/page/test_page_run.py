@@ -113,7 +113,7 @@ def test_a_restart_of_the_server(visit: Any, stand: Any) -> None:
     )
     visit.shows("#phase", "Recording")
     assert page.evaluate("window.mark") == 1
-    visit.errors.clear()  # the browser notes each request that was not answered
+    visit.expect()  # the browser notes each request that was not answered
 
 
 def test_a_run_that_waits_can_be_ended(visit: Any, stand: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_run_that_waits_can_be_ended(visit: Any, stand: Any) -> None:
     page.click("[data-view=setup]")
     page.wait_for_selector("#waiting", state="hidden")
     assert page.is_enabled("#begin")
-    visit.errors.clear()  # the browser notes the refusal
+    visit.expect()  # the browser notes the refusal
 
 
 def test_a_lost_network(visit: Any, stand: Any) -> None:
@@ -156,7 +156,7 @@ def test_a_lost_network(visit: Any, stand: Any) -> None:
     page.click("#pause")
     visit.shows("#phase", "Paused")
     assert page.is_hidden("#run-refused")
-    visit.errors.clear()
+    visit.expect()
 
 
 def test_an_answer_that_never_comes(visit: Any, stand: Any) -> None:
@@ -182,7 +182,7 @@ def test_an_answer_that_never_comes(visit: Any, stand: Any) -> None:
     visit.page.clock.run_for(20_000)
     page.wait_for_selector("#offline", state="hidden")
     assert len(held) >= 2
-    visit.errors.clear()
+    visit.expect()
 
 
 def test_polling_slows_down(visit: Any) -> None:

@@ -214,14 +214,8 @@ def test_the_options_of_a_view_and_the_command_that_repeats_it(
 ) -> None:
     """What was asked for on the command line can be asked for again by what is told."""
     wish = ["--view=kymograph", "--pace=real", "--line=9,8,60,50", "--no-position-name"]
-    options = [
-        "movie",
-        str(copied),
-        *wish,
-        "--speed-up=30.0",
-        "--fps=2.0",
-        "--width=40",
-    ]
+    wish += ["--speed-up=30.0", "--fps=2.0", "--width=40"]
+    options = ["movie", str(copied), *wish]
     code, printed, _ = called(capsys, *options, "--json")
     assert code == 0
     (made,) = json.loads(printed)["movies"]

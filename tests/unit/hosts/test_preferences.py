@@ -56,5 +56,5 @@ def test_a_bad_change_changes_nothing(kept: PreferenceFile, changes: dict) -> No
 def test_a_damaged_file_is_told(tmp_path: Path, content: bytes) -> None:
     """Not taken for no preferences: the scale of a movie hangs on it."""
     (tmp_path / PREFERENCES_FILE).write_bytes(content)
-    with pytest.raises(StorageError, match="Delete it"):
+    with pytest.raises(StorageError, match=r"preferences\.json.*Delete it"):
         PreferenceFile(tmp_path, RealDisk()).read()

@@ -45,6 +45,7 @@ def ended(service: Service, recipe: Dict[str, Any]) -> List[Dict[str, Any]]:
     [
         ({"view": "grid", **SMALL}, ["grid.gif"]),
         ({"view": "grid", "planes": "edf", **SMALL}, ["grid_2.gif"]),
+        ({"view": "grid", "shape": "portrait", **SMALL}, ["grid_3.gif"]),
         ({"planes": "edf", "position": "left", **SMALL}, ["left.gif"]),
         (
             {"view": "average"},

@@ -182,7 +182,9 @@ def test_job_files(tmp_path: Path, count: int) -> None:
     assert list(job.frames()) == frames
     assert job.count() == count
     assert job.last_slot() == (2 * (count - 1) if count else -1)
-    slots = [frame.slot for frame in job.sample(20)]
+    sample = list(job.sample(10))
+    assert all(one.slot + 2 == other.slot for one, other in sample[:-1])
+    slots = [frame.slot for frames_ in sample for frame in frames_]
     assert len(slots) >= min(count, 16)
     assert slots == sorted(set(slots))
     assert slots[:1] == [0][:count]

@@ -41,6 +41,11 @@ def test_the_shape_of_a_grid(
     assert grid_shape(*asked) == shape
 
 
+def test_a_grid_for_a_phone_is_high() -> None:
+    """The shape is the whole grid's: five pictures stand in two columns."""
+    assert grid_shape(5, (4, 3), 9 / 16) == (2, 3)
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 7, 12, 36])
 @pytest.mark.parametrize("canvas", [(1640, 900), (480, 300), (37, 29)])
 def test_cells_stand_inside_and_apart(count: int, canvas: Tuple[int, int]) -> None:

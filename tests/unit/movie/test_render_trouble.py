@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,10 @@ from openflexure_timelapse.errors import (
     RenderError,
     StorageError,
 )
+from openflexure_timelapse.movie.child import WORKER
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
 from openflexure_timelapse.movie.job import order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
-from openflexure_timelapse.movie.child import WORKER
 from openflexure_timelapse.movie.render import MovieFrame, RenderJob
 from openflexure_timelapse.recipe import Recipe
 
@@ -80,6 +81,25 @@ def test_cancel_leaves_nothing(
     assert isinstance(job.error(), RenderCancelledError)
     assert list(tmp_path.iterdir()) == []
     assert living_in_group(process.pid) == []
+
+
+def test_a_render_steps_back(frames: List[MovieFrame], tmp_path: Path) -> None:
+    """The recording comes first: for the processor, the card, and the memory."""
+    job = job_of(many(frames), tmp_path / "movie.mp4")
+    job.start()
+    under_way(job)
+    process = job._process
+    assert process is not None
+    proc = Path(f"/proc/{process.pid}")
+    niceness = proc.joinpath("stat").read_text().rpartition(")")[2].split()[16]
+    assert int(niceness) == os.nice(0) + 10
+    assert int(proc.joinpath("oom_score_adj").read_text()) == 500
+    if shutil.which("ionice"):
+        command = ["ionice", "-p", str(process.pid)]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        assert told.stdout.startswith(b"idle")
+    job.cancel()
+    job.wait(LONG)
 
 
 def test_cancel_while_frames_are_listed(
