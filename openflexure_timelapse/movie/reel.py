@@ -18,7 +18,7 @@ import os
 import zlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, Iterable, List, Optional, Tuple
+from typing import BinaryIO, Iterable, List, Optional, Sequence, Tuple
 
 from openflexure_timelapse.errors import RenderError
 from openflexure_timelapse.movie.fragments import Segment
@@ -37,6 +37,8 @@ __all__ = [
 
 SO_FAR = "_so_far.mp4"
 NEWLINE = b"\n"
+FRAGMENT, PASSED_OVER = b"moof", b"free"
+KIND_AT = 4
 CHUNK_BYTES = 1 << 20
 
 Entry = Tuple[Mark, int, int]
@@ -170,17 +172,16 @@ class Reel:
         crc = zlib.crc32(self._init) if begins_anew else self._crc
         stream.seek(at)
         stream.truncate()
+        _write_whole(stream, segment.pieces)
         for piece in segment.pieces:
-            stream.write(piece)
             crc = zlib.crc32(piece, crc)
-        stream.flush()
         if self._film is not None:
             os.fsync(stream.fileno())
             if begins_anew:
                 (self._work / "film.mp4").replace(self._film)
                 sync_folder(self._film.parent)
         if lasting:
-            self._end, self._crc = stream.tell(), crc
+            self._end, self._crc = at + sum(map(len, segment.pieces)), crc
             if mark is not None and self._film is not None:
                 self._note(mark)
 
@@ -282,6 +283,24 @@ class Reel:
         return len(self._entries)
 
 
+def _write_whole(stream: BinaryIO, pieces: Sequence[bytes]) -> None:
+    """Write fragments so that a player never sees a part of one.
+
+    Each is first written as something to be passed over (a ``free`` box, ISO 14496-12,
+    8.1.2) and given its kind when it is there: a browser that meets a picture cut short
+    gives up. A kill at any byte leaves whole fragments.
+    """
+    places = []
+    for piece in pieces:
+        places.append(stream.tell() + KIND_AT)
+        stream.write(piece[:KIND_AT] + PASSED_OVER + piece[KIND_AT + len(FRAGMENT) :])
+    stream.flush()
+    for place in places:
+        stream.seek(place)
+        stream.write(FRAGMENT)
+        stream.flush()
+
+
 def _init_bytes(stream: BinaryIO) -> int:
     """Return the length of what stands before the first fragment; at its beginning."""
     at = 0
@@ -289,7 +308,7 @@ def _init_bytes(stream: BinaryIO) -> int:
         stream.seek(at)
         head = stream.read(8)
         size, kind = int.from_bytes(head[:4], "big"), head[4:]
-        if kind == b"moof" or size < len(head):
+        if kind == FRAGMENT or size < len(head):
             stream.seek(0)
             return at
         at += size

@@ -88,7 +88,7 @@ def test_a_render_steps_back(frames: List[MovieFrame], tmp_path: Path) -> None:
     job = job_of(many(frames), tmp_path / "movie.mp4")
     job.start()
     under_way(job)
-    process = job._process
+    process = job._child.process
     assert process is not None
     proc = Path(f"/proc/{process.pid}")
     niceness = proc.joinpath("stat").read_text().rpartition(")")[2].split()[16]

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, BinaryIO, Callable, Dict, List
 
 import pytest
 from numbered import BARE, context, frame_of, render, write_frames
@@ -16,7 +17,7 @@ from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
 from openflexure_timelapse.movie.frames import MovieFrame
 from openflexure_timelapse.movie.job import JobFile, order_of, write_job
-from openflexure_timelapse.movie.reel import forget_reel, journal_of
+from openflexure_timelapse.movie.reel import _write_whole, forget_reel, journal_of
 from openflexure_timelapse.movie.worker import _Work
 from openflexure_timelapse.recipe import Recipe
 
@@ -134,24 +135,63 @@ def test_a_damaged_film_is_not_taken_over(
     assert make(run, film.name) == fresh
 
 
-def test_a_film_so_far_plays_wherever_it_is_cut(
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+class Dying:
+    """A file whose writer is killed after so many bytes, in the middle of a write."""
+
+    def __init__(self, stream: BinaryIO, left: int) -> None:
+        self._stream = stream
+        self.left = left
+
+    def write(self, data: bytes) -> None:
+        """Write what still can be written."""
+        self._stream.write(data[: self.left])
+        self._stream.flush()
+        self.left -= len(data)
+        if self.left < 0:
+            raise KilledError
+
+    def __getattr__(self, name: str) -> Any:
+        """Do everything else as usual."""
+        return getattr(self._stream, name)
+
+
+def split_at(data: bytes, kind: bytes) -> List[bytes]:
+    """Return what lies between boxes of a kind; each box is the begin of a part."""
+    places = [0]
+    at = data.find(kind)
+    while at >= 0:
+        places.append(at - 4)
+        at = data.find(kind, at + 1)
+    return [data[one:other] for one, other in zip(places, [*places[1:], len(data)])]
+
+
+def test_a_kill_at_any_byte_leaves_a_film_that_plays(
     run: List[MovieFrame], make: Make, tmp_path: Path
 ) -> None:
-    """A kill at any byte leaves what was there before, and the film goes on."""
+    """What was there before plays to its end, and the film goes on from there."""
     fresh = make(run)
     film = tmp_path / "f_so_far.mp4"
     make(run[:16], film.name, rolling=True)
-    whole, lines = film.read_bytes(), journal_of(film).read_bytes()
-    ends = [json.loads(line)["end"] for line in lines.splitlines()[1:]]
-    before = pictures(film)
-    assert len(before) == 21
-    for cut in [*range(ends[-2], len(whole), 307), ends[-1], len(whole) - 1]:
-        film.write_bytes(whole[:cut])
-        assert pictures(film)[:SMALL] == before[:SMALL]
+    before, lines = film.read_bytes(), journal_of(film).read_bytes()
+    _, *parts = split_at(before, b"moof")
+    new = parts[-1]
+    total = len(new) + len(b"moof")
+    for killed in [*range(0, total, 487), len(new), total - 1]:
+        film.write_bytes(before[: len(before) - len(new)])
+        with film.open("r+b") as stream:
+            stream.seek(0, os.SEEK_END)
+            with pytest.raises(KilledError):
+                _write_whole(Dying(stream, killed), [new])  # type: ignore[arg-type]
         told = probe(film, "-count_frames", "-show_streams")["streams"][0]
-        assert int(told["nb_read_frames"]) >= (SMALL if cut < ends[-1] else 2 * SMALL)
-        if cut % 5 == 0:
-            journal_of(film).write_bytes(lines[: len(lines) - cut % 60])
+        assert int(told["nb_read_frames"]) == 2 * SMALL
+        assert len(pictures(film)) == 2 * SMALL
+        if killed % 3 == 0:
+            cut = lines[: len(lines) - killed % 60]
+            journal_of(film).write_bytes(cut)
             assert make(run, film.name) == fresh
             journal_of(film).write_bytes(lines)
 
