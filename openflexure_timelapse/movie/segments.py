@@ -3,15 +3,13 @@
 Each segment is encoded by an ffmpeg of its own, and always of the same frames of the
 movie, so that it is the same whether it is encoded when its last frame has come or a
 week later. At the end the segments are copied into one file, index first.
-
-While one segment is finished, the next one is begun: two ffmpeg at most.
 """
 
 import json
 from dataclasses import asdict
 from itertools import chain, islice, takewhile
 from pathlib import Path
-from typing import Iterable, Iterator, Optional, Sequence
+from typing import Iterable, Iterator, Sequence
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import RenderError
@@ -27,7 +25,7 @@ from openflexure_timelapse.movie.encoder import (
 )
 from openflexure_timelapse.movie.fragments import read_segment
 from openflexure_timelapse.movie.job import Order
-from openflexure_timelapse.movie.marks import UNREAD, Mark, MarkedShots
+from openflexure_timelapse.movie.marks import UNREAD, MarkedShots
 from openflexure_timelapse.movie.metadata import Metadata, ffmpeg_metadata
 from openflexure_timelapse.movie.mp4 import check_count
 from openflexure_timelapse.movie.reel import Reel
@@ -38,7 +36,7 @@ from openflexure_timelapse.recipe import Recipe
 __all__ = ["SEGMENT_FRAMES", "SegmentMaker", "can_roll", "is_segmented", "told_of"]
 
 SEGMENT_FRAMES = 128
-"""Shorter ones cost more: 64 took 5 % more processor time than one piece, 128 none."""
+"""Segments of 64 took 5 % more processor time than one piece, of 128 none."""
 PIECE_FRAMES = 16
 """What a cut-off end of the file can cost, and what ffmpeg holds in memory."""
 FINEST_TICKS = 10_000
@@ -151,23 +149,9 @@ class SegmentMaker:
         done = len(self._reel.marks) * SEGMENT_FRAMES
         for _ in islice(beats, done):
             pass
-        before: Optional[_Take] = None
-        take: Optional[_Take] = None
-        try:
-            for first in beats:
-                take = self._begun(done, report)
-                take.shoot(chain((first,), islice(beats, SEGMENT_FRAMES - 1)), shots)
-                done += take.encoder.sent
-                if before is not None:
-                    self._keep(before)
-                before, take = take, None
-            if before is not None:
-                self._keep(before)
-        except BaseException:  # raised again
-            for each in (before, take):
-                if each is not None:
-                    each.encoder.kill()
-            raise
+        for first in beats:
+            take = chain((first,), islice(beats, SEGMENT_FRAMES - 1))
+            done += self._encode_one(done, take, shots, report)
         return done
 
     def finish(self, sent: int, said: Sequence[str]) -> None:
@@ -194,43 +178,40 @@ class SegmentMaker:
         run(ffmpeg.joining(order.program, str(names), said, order.out))
         check_count(count_in(order.program, order.out), sent)
 
-    def _begun(self, first: int, report: Report) -> "_Take":
-        """Return a segment that is being encoded."""
-        out = self._work / f"segment-{first}.mp4"
+    def _encode_one(
+        self,
+        first: int,
+        beats: Iterator[Beat[Still]],
+        shots: MarkedShots,
+        report: Report,
+    ) -> int:
+        """Encode one segment and put it into the reel; return how many frames it has.
+
+        It is marked where it is full and nothing in it may change.
+        """
+        out = self._work / "segment.mp4"
         command = self._pictures.command(self._order, self._target, str(out))
         encoder = Encoder(command, lambda number: report(first + number))
-        return _Take(encoder, self._pictures, first, out)
+        try:
+            for beat in beats:
+                encoder.send(self._picture(beat))
+            is_settled = encoder.sent == SEGMENT_FRAMES and not shots.is_over
+            mark = shots.mark() if is_settled else None
+            repeated = encoder.end()
+        except BaseException:  # raised again
+            encoder.kill()
+            raise
+        with out.open("rb") as stream:
+            segment = read_segment(stream, first, self._frame_ticks)
+        out.unlink()
+        check_count(segment.frames - repeated, encoder.sent)
+        is_tail = self._order.rolling and mark is None
+        self._reel.add(segment, mark, lasting=not is_tail)
+        return encoder.sent
 
-    def _keep(self, take: "_Take") -> None:
-        """Wait for the end of a segment and put it into the reel."""
-        repeated = take.encoder.end()
-        with take.out.open("rb") as stream:
-            segment = read_segment(stream, take.first, self._frame_ticks)
-        take.out.unlink()
-        check_count(segment.frames - repeated, take.encoder.sent)
-        is_tail = self._order.rolling and take.mark is None
-        self._reel.add(segment, take.mark, lasting=not is_tail)
-
-
-class _Take:
-    """One segment on its way."""
-
-    def __init__(
-        self, encoder: Encoder, pictures: Pictures, first: int, out: Path
-    ) -> None:
-        self.encoder = encoder
-        self.first = first
-        self.out = out
-        self.mark: Optional[Mark] = None
-        self._pictures = pictures
-
-    def shoot(self, beats: Iterator[Beat[Still]], shots: MarkedShots) -> None:
-        """Send its beats; mark it where it is full and nothing in it may change."""
-        for beat in beats:
-            if beat.picture is UNREAD:
-                told = "A picture is needed that was not read again; "
-                raise RenderError(told + "render the movie again, and report it.")
-            self.encoder.send(self._pictures.of(beat))
-        if self.encoder.sent == SEGMENT_FRAMES and not shots.is_over:
-            self.mark = shots.mark()
-        self.encoder.close()
+    def _picture(self, beat: Beat[Still]) -> "bytes | memoryview":
+        """Return a beat as ffmpeg is told to expect it."""
+        if beat.picture is UNREAD:
+            told = "A picture is needed that was not read again; "
+            raise RenderError(told + "render the movie again, and report it.")
+        return self._pictures.of(beat)
