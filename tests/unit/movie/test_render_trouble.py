@@ -94,6 +94,9 @@ def test_a_render_steps_back(frames: List[MovieFrame], tmp_path: Path) -> None:
     niceness = proc.joinpath("stat").read_text().rpartition(")")[2].split()[16]
     assert int(niceness) == os.nice(0) + 10
     assert int(proc.joinpath("oom_score_adj").read_text()) == 500
+    session = proc.joinpath("autogroup")
+    if session.exists():  # else the niceness alone decides
+        assert session.read_text().split()[-1] == niceness
     if shutil.which("ionice"):
         command = ["ionice", "-p", str(process.pid)]
         told = subprocess.run(command, check=True, stdout=subprocess.PIPE)
