@@ -56,7 +56,7 @@ from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 __all__ = ["main"]
 
 NICENESS = 10
-FURTHER_BACK = 9
+NICEST = 19
 """What nobody waits for comes after what somebody does."""
 IDLE_IO_CLASS = "3"
 OOM_SCORE = 500
@@ -310,11 +310,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     (path,) = sys.argv[1:] if arguments is None else arguments
     threading.Thread(target=_end_with_parent, args=(Path(path),), daemon=True).start()
-    _step_back()
     try:
         job = JobFile(Path(path))
-        if job.order.rolling:
-            _be_nice(FURTHER_BACK)
+        _step_back(NICEST if job.order.rolling else NICENESS)
         work = _Work(job, Path(path).parent)
         remark = work.make()
     except FfmpegMissingError as exc:
@@ -333,27 +331,22 @@ def main(arguments: Optional[List[str]] = None) -> int:
     return 0
 
 
-def _step_back() -> None:
+def _step_back(niceness: int) -> None:
     """Let the recording have the processor, the card and the memory first.
 
     A kernel that shares the processor among sessions looks at the session's own
     niceness, and this process has begun one. What a kernel or a container does not
     permit is left: the movie is made all the same.
     """
-    _be_nice(NICENESS)
+    niceness = os.nice(niceness)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(niceness), "ascii")
     program = shutil.which("ionice")  # of util-linux; Python has no call for it
     if program is not None:
         command = [program, "-c", IDLE_IO_CLASS, "-p", str(os.getpid())]
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL)  # noqa: S603
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), "ascii")
-
-
-def _be_nice(more: int) -> None:
-    """Step further back, with the whole session."""
-    niceness = os.nice(more)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(niceness), "ascii")
 
 
 def _end_with_parent(job: Path) -> None:
