@@ -8,13 +8,14 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 from movie_measure import BARE, Pixels, Way, command, measure, ours, rounds, row, table
 from movie_scenes import MARKS, SIZE
 
+from openflexure_timelapse.movie.codecs import OPTIONS
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
 
 FPS = 15
@@ -46,10 +47,13 @@ def mp4_table(paths: List[Path], folder: Path, turns: int) -> None:
     _decode(pattern, raw, len(paths))
     out = {
         name: folder / f"{name}.mp4"
-        for name in ("cli", "bare", "full", "half", "again", "raw")
+        for name in ("cli", "same", "bare", "full", "half", "again", "raw")
     }
     ways = {
         "ffmpeg command line": _cli(pattern, out["cli"], len(paths)),
+        "the same, its bytes the same on every processor": _cli(
+            pattern, out["same"], len(paths), OPTIONS["libx264"]
+        ),
         "ours, untouched frames": Way(
             lambda: ours(paths, out["bare"], fps=FPS, **BARE), out["bare"]
         ),
@@ -75,10 +79,10 @@ def mp4_table(paths: List[Path], folder: Path, turns: int) -> None:
     raw.unlink()
 
 
-def _cli(pattern: str, out: Path, count: int) -> Way:
+def _cli(pattern: str, out: Path, count: int, more: Sequence[str] = ()) -> Way:
     """Return the way of encoding as our own job does, by the command line alone."""
     head = [*QUIET, "-framerate", str(FPS), "-i", pattern, "-frames:v", str(count)]
-    arguments = [*head, "-vf", SCALE, *CODING, *FAST, str(out)]
+    arguments = [*head, "-vf", SCALE, *CODING, *more, *FAST, str(out)]
     return Way(lambda: command(find_ffmpeg(), *arguments), out)
 
 

@@ -15,12 +15,13 @@ from openflexure_timelapse.store.run_store import RunStore
 __all__ = ["movie_frames"]
 
 
-def movie_frames(
+def movie_frames(  # noqa: PLR0913, PLR0917 (what a movie is told of)
     library: Library,
     run_id: str,
     position: Optional[str],
     plane: Optional[int],
     names: Tuple[str, ...] = (),
+    after: Optional[Frame] = None,
 ) -> Iterator[MovieFrame]:
     """Yield the frames of a movie, each with the reason of the gap before it.
 
@@ -34,6 +35,9 @@ def movie_frames(
         Of which plane; None for all of them, together.
     names : tuple of str
         Of a grid's positions; empty for one position's movie.
+    after : Frame or None
+        The last one of that position and plane that was yielded before; None to begin
+        with the first.
 
     Raises
     ------
@@ -41,10 +45,11 @@ def movie_frames(
         When a file is a link that leads out of the run.
     """
     folder = library.folder(run_id)
-    before = -1
+    before = -1 if after is None else after.draft.slot
+    had = 0 if after is None else after.n
     with library.open_read(run_id) as store:
         unknown = store.value(UNKNOWN_GAPS) or ()
-        found = library.each_frame(run_id, position, plane)
+        found = library.each_frame(run_id, position, plane, had)
         for slot, together in groupby(found, key=lambda frame: frame.draft.slot):
             frames = list(together)
             paths = _paths(folder, frames)

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 
 from openflexure_timelapse.errors import RunActiveError, StorageError
+from openflexure_timelapse.hosts.todo import runs_to_do
+from openflexure_timelapse.movie.reel import sweep_reels
 from openflexure_timelapse.movie.render import sweep_renders
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.catalogue import finish_deletes
@@ -43,9 +45,12 @@ def sweep(data_folder: Path) -> None:
             return
         with contextlib.suppress(OSError):
             _remove_temporaries(data_folder)
+            to_do = runs_to_do(data_folder)
             for folder in data_folder.iterdir():
                 if layout.is_run_id(folder.name):
                     sweep_renders(folder)
+                    if folder.name not in to_do:
+                        sweep_reels(folder / layout.MOVIES)
                     _remove_temporaries(folder / layout.PREVIEWS)
 
 

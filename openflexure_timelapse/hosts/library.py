@@ -15,6 +15,7 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.hosts.previews import Previews
+from openflexure_timelapse.movie.reel import is_reel
 from openflexure_timelapse.ports import Clock, Disk
 from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
@@ -102,7 +103,11 @@ class Library:
                 "header": store.header,
                 "state": engine.get("state"),
                 "settings": engine.get("settings"),
-                "movies": [entry["name"] for entry in self._movies(run_id)],
+                "movies": [
+                    entry["name"]
+                    for entry in self._movies(run_id)
+                    if not is_reel(entry["name"])
+                ],
             }
 
     def delete(self, run_id: str, confirm: str) -> Dict[str, Any]:
@@ -287,10 +292,13 @@ class Library:
         return RunStore.open_read(self.folder(run_id))
 
     def each_frame(
-        self, run_id: str, position: Optional[str] = None, plane: Optional[int] = None
+        self,
+        run_id: str,
+        position: Optional[str] = None,
+        plane: Optional[int] = None,
+        after: int = 0,
     ) -> Iterator[Frame]:
         """Yield the frames of a run in order, a page in memory at a time."""
-        after = 0
         with self.open_read(run_id) as store:
             while True:
                 page = store.frames(after, LARGEST_PAGE, position, plane)

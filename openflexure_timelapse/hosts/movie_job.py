@@ -15,14 +15,23 @@ from openflexure_timelapse.hosts.job_book import Ordered
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.movie.framing import region_of
+from openflexure_timelapse.movie.reel import reel_name
 from openflexure_timelapse.movie.render import MovieContext, RenderJob
+from openflexure_timelapse.movie.segments import can_roll
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.schedule import Grid, grid_of
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["MovieJob", "check_means", "check_recipe", "file_name", "shown_places"]
+__all__ = [
+    "MovieJob",
+    "check_means",
+    "check_recipe",
+    "file_name",
+    "movie_context",
+    "shown_places",
+]
 
 LOOK_S = 0.5
 UNDER_WAY = ("queued", "running")
@@ -146,19 +155,7 @@ class MovieJob(Job):
         if count == 0:
             told = f"{self.run_id} has no frames of {self.position!r}, plane {plane}; "
             raise RenderError(told + "choose another position or plane.")
-        grid = grid_of(plan)
-        context = MovieContext(
-            interval_ns=grid.interval_at(0),
-            last_interval_ns=grid.interval_at(max(0, slots - 1)),
-            um_per_pixel=scale,
-            position=self.position if plan.positions else "",
-            slots=slots,
-            end_reason=end_reason,
-            usual_interval_ns=_usual_interval_ns(grid, slots),
-            several=len(names) > 1,
-            names=() if self.position else names,
-            known=_known(plan),
-        )
+        context = movie_context(plan, scale, self.position, slots, end_reason)
         path = self._free_name()
         frames = movie_frames(
             self._library,
@@ -167,7 +164,15 @@ class MovieJob(Job):
             plane if self.recipe.planes == "one" else None,
             context.names,
         )
-        return RenderJob(frames, count, self.recipe, context, str(path)), path
+        film = self._film_so_far(path.parent)
+        return RenderJob(frames, count, self.recipe, context, str(path), film), path
+
+    def _film_so_far(self, movies: Path) -> str:
+        """Return the path of the film that a planned movie goes on with, or nothing."""
+        if self.batch is None or not self.position:
+            return ""
+        film = movies / reel_name(slug(self.position))
+        return str(film) if can_roll(self.recipe) and film.exists() else ""
 
     def _free_name(self) -> Path:
         """Return a file name that no movie of the run has yet."""
@@ -192,6 +197,43 @@ def shown_places(plan: Plan, recipe: Recipe) -> List[str]:
     if recipe.view == "grid":
         return [""]
     return [recipe.position] if recipe.position else list(plan.position_names())
+
+
+def movie_context(
+    plan: Plan,
+    um_per_pixel: Optional[float],
+    position: str,
+    slots: Optional[int],
+    end_reason: str,
+) -> MovieContext:
+    """Return what is true of all frames of a movie.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the run.
+    um_per_pixel : float or None
+        Of the stored frames.
+    position : str
+        Of which position; empty for a grid of all.
+    slots : int or None
+        How many it covers; None while it is being recorded.
+    end_reason : str
+        Why the last one has no frame.
+    """
+    grid, names, covered = grid_of(plan), plan.position_names(), slots or 1
+    return MovieContext(
+        interval_ns=grid.interval_at(0),
+        last_interval_ns=grid.interval_at(max(0, covered - 1)),
+        um_per_pixel=um_per_pixel,
+        position=position if plan.positions else "",
+        slots=slots,
+        end_reason=end_reason,
+        usual_interval_ns=_usual_interval_ns(grid, covered),
+        several=len(names) > 1,
+        names=() if position else names,
+        known=_known(plan),
+    )
 
 
 def _usual_interval_ns(grid: Grid, slots: int) -> int:

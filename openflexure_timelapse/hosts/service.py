@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
 from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.hosts.admission import admit, estimate_now
+from openflexure_timelapse.hosts.films import Films
 from openflexure_timelapse.hosts.job_book import JobBook
 from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.leftovers import sweep
@@ -77,12 +78,18 @@ class Service:
         turns = Turns(microscope, clock)
         self._mover = Mover(turns, clock)
         self.notifier = Notifier(NotifyFile(notify_file), RealClock(), self._note)
+        self._films = Films(
+            self.library,
+            RealClock(),
+            lambda: self._recorder.run_id,
+            lambda: self.queue.is_busy,
+        )
         self._recorder = Recorder(
             data_folder,
             turns.user(),
             clock,
             disk,
-            observers,
+            (*observers, self._films),
             self.notifier,
             self._finish,
         )
@@ -108,7 +115,8 @@ class Service:
         """Return the active or last run's status; the phase ``idle`` before any."""
         jobs = self.queue.movie_ids(self._recorder.run_id)
         told = self._recorder.status()
-        warnings = [*told.get("warnings", ()), *self.notifier.warnings()]
+        others = (*self._films.warnings(), *self.notifier.warnings())
+        warnings = [*told.get("warnings", ()), *others]
         more = {"warnings": warnings, "tells": self.notifier.tells()}
         return {**told, "movie_jobs": jobs, **more}
 
@@ -184,6 +192,7 @@ class Service:
     def close(self) -> None:
         """Leave an active run, and movies, for a later process to go on with."""
         self._recorder.leave()
+        self._films.close()
         self.queue.close()
         self._recorder.close()
         self.notifier.close()
@@ -194,11 +203,17 @@ class Service:
 
     def _finish(self, plan: Plan, status: RunStatus, over: Callable[[], None]) -> None:
         """Make the movies that the plan asks for; then the run is over."""
+        self._films.rest(status.run_id)
+
+        def over_with_films() -> None:
+            self._films.forget(status.run_id)
+            over()
+
         worth = status.last_frame is not None and status.end_reason in WORTH_A_MOVIE
         if plan.movie is not None and worth:
-            self.queue.add_movies(status.run_id, plan.movie, over)
+            self.queue.add_movies(status.run_id, plan.movie, over_with_films)
         else:
-            over()
+            over_with_films()
 
     # ------------------------------------------------------------- looking and making
 

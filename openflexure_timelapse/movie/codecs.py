@@ -21,11 +21,15 @@ ENCODERS = {
     "vp9": ("libvpx-vp9",),
     "av1": ("libsvtav1", "libaom-av1"),
 }
-# The number of threads must not show in the file: tiles are as many everywhere. HEVC
+# The number of threads must not show in the file: tiles are as many everywhere. Nor
+# must the processor: x264's look ahead rounds as it pleases each one, unless told. HEVC
 # is called hvc1, without which Apple's players do not take it; AV1 by libaom counted
 # as experimental until ffmpeg 4.3.
 OPTIONS = {
-    "libx264": ("-preset", "veryfast"),
+    "libx264": (
+        *("-preset", "veryfast", "-threads", "4"),
+        *("-x264-params", "cpu-independent=1"),
+    ),
     "libx265": (
         *("-preset", "veryfast", "-tag:v", "hvc1"),
         *("-x265-params", "log-level=error:frame-threads=2"),

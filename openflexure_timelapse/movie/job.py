@@ -13,7 +13,7 @@ from openflexure_timelapse.movie.frames import MovieContext, MovieFrame
 from openflexure_timelapse.movie.metadata import gathered
 from openflexure_timelapse.recipe import USUAL_CRF, Recipe
 
-__all__ = ["JobFile", "Order", "order_of", "write_job"]
+__all__ = ["JobFile", "Order", "add_frames", "order_of", "write_job"]
 
 NEWLINE = b"\n"
 NS_PER_S = 1_000_000_000
@@ -27,6 +27,8 @@ class Order:
     The names are those of `Recipe` and `MovieContext`; `program` is the ffmpeg to use,
     `encoder` the one in it, `about` what the file says of the run, and `out` the
     temporary file to write. `codec` and `encoder` are empty where there is none.
+    `film` is the film so far that is taken over and added to, empty for none; with
+    `rolling` nothing but that film is made.
     `beat_ns` is the real time in one frame of the movie, None where each slot is one;
     `name` is the position's, empty where it is not to be seen, and `names` are those of
     a grid.
@@ -65,6 +67,8 @@ class Order:
     crop: Optional[List[int]] = None
     shape: Optional[str] = None
     about: Dict[str, Any] = field(default_factory=dict)
+    film: str = ""
+    rolling: bool = False
 
 
 def order_of(
@@ -142,6 +146,21 @@ def write_job(path: Path, order: Order, frames: Iterable[MovieFrame]) -> None:
         stream.write(_line(asdict(order)))
         for frame in frames:
             stream.write(_line(asdict(frame)))
+
+
+def add_frames(path: Path, frames: Iterable[MovieFrame]) -> Optional[MovieFrame]:
+    """Write more frames behind those of a job file; return the last one, if any.
+
+    Raises
+    ------
+    OSError
+        When they cannot be written.
+    """
+    frame = None
+    with path.open("ab") as stream:
+        for frame in frames:
+            stream.write(_line(asdict(frame)))
+    return frame
 
 
 class JobFile:

@@ -10,25 +10,20 @@ under its name, whole and durable, or not at all.
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Deque, Dict, Iterable, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
-from openflexure_timelapse import __file__ as package_file
 from openflexure_timelapse.errors import (
     RenderCancelledError,
     RenderError,
     TimelapseError,
 )
+from openflexure_timelapse.movie.child import JOB_FILE, Child
 from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.movie.job import order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
@@ -43,11 +38,15 @@ from openflexure_timelapse.store.disk import (
 from openflexure_timelapse.store.fence import check_links
 from openflexure_timelapse.store.layout import MOVIES
 
-__all__ = ["MovieContext", "MovieFrame", "RenderJob", "RenderProgress", "sweep_renders"]
+__all__ = [
+    "MovieContext",
+    "MovieFrame",
+    "RenderJob",
+    "RenderProgress",
+    "rendering_in",
+    "sweep_renders",
+]
 
-WORKER = "openflexure_timelapse.movie.worker"
-JOB_FILE = "job.jsonl"
-TAIL_LINES = 12
 UNDER_WAY = ("queued", "running")
 ALMOST = 0.999
 LEFTOVER_S = 3600
@@ -95,16 +94,20 @@ class RenderJob:
         What is true of all frames.
     out_path : str
         The movie's path; its folder must exist. An existing file is replaced.
+    film : str
+        Path of the film so far, whose segments are taken over; empty for none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (what a movie is made of)
         self,
         frames: Iterable[MovieFrame],
         frame_count: int,
         recipe: Recipe,
         context: MovieContext,
         out_path: str,
+        film: str = "",
     ) -> None:
+        self._film = film
         self._frames = frames
         self._recipe = recipe
         self._context = context
@@ -114,7 +117,7 @@ class RenderJob:
         self._error: Optional[TimelapseError] = None
         self._cancelled = False
         self._naming = False
-        self._process: Optional["subprocess.Popen[str]"] = None
+        self._child = Child()
         self._thread: Optional[threading.Thread] = None
 
     def start(self) -> None:
@@ -158,8 +161,8 @@ class RenderJob:
             self._cancelled = True
             if self._thread is None:
                 self._end(self._cancellation())
-            elif self._process is not None:
-                _kill(self._process)
+            else:
+                self._child.kill()
 
     def wait(self, timeout_s: Optional[float] = None) -> RenderProgress:
         """Wait until it has ended, at most `timeout_s`; return the progress then."""
@@ -175,7 +178,7 @@ class RenderJob:
         error: Optional[TimelapseError] = None
         remark = ""
         try:
-            with _rendering_in(folder.parent):
+            with rendering_in(folder.parent):
                 remark = self._make(tools, folder)
         except TimelapseError as exc:
             error = exc
@@ -193,8 +196,9 @@ class RenderJob:
         folder.mkdir()
         made = folder / self._out.name
         order = order_of(self._recipe, self._context, *tools, made)
+        order = replace(order, film=self._film)
         write_job(folder / JOB_FILE, order, self._until_cancelled())
-        report, tail, code = self._watch(folder)
+        report, tail, code = self._child.run(folder, self._note)
         with self._lock:
             if self._cancelled:
                 raise self._cancellation()
@@ -211,35 +215,6 @@ class RenderJob:
                 if self._cancelled:
                     raise self._cancellation()
             yield frame.under(lambda path: str(Path(path).absolute()))
-
-    def _watch(self, folder: Path) -> Tuple[Dict[str, Any], Tuple[str, ...], int]:
-        """Run the process; return its last word, the end of its errors, its code."""
-        process = _started(folder)
-        with self._lock:
-            self._process = process
-            if self._cancelled:
-                _kill(process)
-        tail: Deque[str] = deque(maxlen=TAIL_LINES)
-        listener = threading.Thread(
-            target=_keep_tail, args=(process.stderr, tail), daemon=True
-        )
-        listener.start()
-        report: Dict[str, Any] = {}
-        for line in process.stdout or ():
-            with contextlib.suppress(ValueError):  # a library's own words
-                report = dict(json.loads(line))
-                self._note(report)
-        # Waits without reaping: until then its group's number is nobody else's.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        with self._lock:
-            _kill(process)  # an encoder that outlived it
-            self._process = None
-            code = process.wait()
-        listener.join()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-        return report, tuple(tail), code
 
     def _note(self, report: Dict[str, Any]) -> None:
         """Take over what the process says."""
@@ -277,39 +252,8 @@ class RenderJob:
         self._lock.notify_all()
 
 
-def _started(folder: Path) -> "subprocess.Popen[str]":
-    """Start the process, in a group of its own and in a folder without modules."""
-    home = str(Path(package_file).absolute().parent.parent)
-    before = os.environ.get("PYTHONPATH")
-    path = home if not before else os.pathsep.join((home, before))
-    return subprocess.Popen(  # noqa: S603 (our own module)
-        [sys.executable, "-m", WORKER, str(folder / JOB_FILE)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=str(folder),
-        env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"},
-        start_new_session=True,
-        encoding="utf-8",
-        errors="replace",
-    )
-
-
-def _keep_tail(stream: Optional[IO[str]], tail: Deque[str]) -> None:
-    """Read the standard error to its end and keep the last lines."""
-    for line in stream or ():
-        if line.strip():
-            tail.append(line.strip())
-
-
-def _kill(process: "subprocess.Popen[str]") -> None:
-    """Kill the process and all that it started; ended ones are fine."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
 @contextlib.contextmanager
-def _rendering_in(folder: Path) -> Iterator[None]:
+def rendering_in(folder: Path) -> Iterator[None]:
     """Let `sweep_renders` know that something is made in a folder of movies.
 
     The lock is the kernel's and this process's alone: the child does not inherit it,

@@ -24,14 +24,18 @@ from typing import Any, Iterable, Iterator, List, Optional, Tuple
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
 from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
+from openflexure_timelapse.movie.encoder import EncoderError, Pictures
 from openflexure_timelapse.movie.filters import Size
 from openflexure_timelapse.movie.fitting import Fitting, Maker
 from openflexure_timelapse.movie.gif_maker import GifMaker
 from openflexure_timelapse.movie.job import JobFile
+from openflexure_timelapse.movie.marks import MarkedShots
 from openflexure_timelapse.movie.metadata import Metadata, ffmpeg_metadata, texts_of
-from openflexure_timelapse.movie.mp4 import EncoderError, Mp4Maker
+from openflexure_timelapse.movie.mp4 import Mp4Maker
 from openflexure_timelapse.movie.pace import Length, length_of
 from openflexure_timelapse.movie.poster import Poster
+from openflexure_timelapse.movie.reel import Reel
+from openflexure_timelapse.movie.segments import SegmentMaker, is_segmented, told_of
 from openflexure_timelapse.movie.stack import FUSES
 from openflexure_timelapse.movie.stills import Loader, Still, first_size
 from openflexure_timelapse.movie.stills_maker import (
@@ -52,6 +56,8 @@ from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 __all__ = ["main"]
 
 NICENESS = 10
+NICEST = 19
+"""What nobody waits for comes after what somebody does."""
 IDLE_IO_CLASS = "3"
 OOM_SCORE = 500
 """Of 1000: where memory runs out, the movie ends and not the microscope's server."""
@@ -97,11 +103,14 @@ class _Told:
 class _Work:
     """One movie."""
 
-    def __init__(self, job: JobFile) -> None:
+    def __init__(self, job: JobFile, work: Path) -> None:
         self._job = job
+        self._work = work
         self._order = job.order
         self._unseen = 0
         self._as_stored = False
+        self.settled = 0
+        """How many frames are used up by segments that are kept."""
         frame = first_size(job.frames())
         if frame is None:
             count = job.count()
@@ -191,16 +200,40 @@ class _Work:
             gif = GifMaker(order, sample, beats, view.composer, view.loader, comment)
             return gif.make(size, total, report)
         quality = order.crf if order.codec else WEBP_QUALITY
-        if order.max_mb is not None:
+        if is_segmented(order):
+            self._make_of_segments(size)
+            told = ""
+        elif order.max_mb is not None:
             fitting = Fitting(self._job, self._maker, self._beats, total)
             told = fitting.make(size, quality, report)
         else:
             maker, loader = self._maker(size, quality, Path(order.out))
             maker.make(self._beats(loader), report)
             told = ""
-        with Path(order.out).open("rb") as stream:
-            os.fsync(stream.fileno())
+        if not order.rolling:
+            with Path(order.out).open("rb") as stream:
+                os.fsync(stream.fileno())
         return told
+
+    def _make_of_segments(self, size: Size) -> None:
+        """Make the movie, or the film so far, with the segments that are there."""
+        order = self._order
+        untouched = self._view.as_stored(size)
+        composer = self._view.composer(self._frame if untouched else size)
+        loader = self._view.loader(composer.canvas, keep_jpeg=untouched)
+        pictures = Pictures(composer, loader, untouched=untouched)
+        film = Path(order.film) if order.film else None
+        with contextlib.closing(Reel(self._work, film, told_of(order))) as reel:
+            reel.trust(self._job.frames(), checked=not order.rolling)
+            maker = SegmentMaker(order, pictures, reel, self._work)
+            shots = MarkedShots(reel.marks)
+            frames = self._counted(shots.of(self._job.frames(), loader))
+            stream = beats(frames, self._rule, order.slots, order.end_reason)
+            sent = maker.encode(stream, shots, self._told.progress)
+            self.settled = reel.marks[-1].frames if reel.marks else 0
+            if not order.rolling:
+                said = ffmpeg_metadata(self._metadata(), order.format)
+                maker.finish(sent, said)
 
     def _maker(self, size: Size, quality: int, out: Path) -> Tuple[Maker, Loader]:
         """Return what makes one movie, and what reads the frames for it.
@@ -214,12 +247,10 @@ class _Work:
         loader = self._view.loader(composer.canvas, keep_jpeg=untouched)
         metadata = self._metadata()
         if order.codec:
+            pictures = Pictures(composer, loader, untouched=untouched)
             target = [*coding(order.encoder, quality), *container(order.format)]
             target += ffmpeg_metadata(metadata, order.format)
-            return (
-                Mp4Maker(order, composer, loader, target, untouched=untouched),
-                loader,
-            )
+            return Mp4Maker(order, pictures, target), loader
         if order.format in ("png", "jpeg"):
             self._as_stored = untouched
             return (
@@ -279,9 +310,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """
     (path,) = sys.argv[1:] if arguments is None else arguments
     threading.Thread(target=_end_with_parent, args=(Path(path),), daemon=True).start()
-    _step_back()
     try:
-        remark = _Work(JobFile(Path(path))).make()
+        job = JobFile(Path(path))
+        _step_back(NICEST if job.order.rolling else NICENESS)
+        work = _Work(job, Path(path).parent)
+        remark = work.make()
     except FfmpegMissingError as exc:
         _say(event="failed", kind="ffmpeg", message=str(exc))
         return 1
@@ -294,17 +327,20 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except OSError as exc:
         _say(event="failed", kind="system", errno=exc.errno, message=str(exc))
         return 1
-    _say(event="complete", message=remark)
+    _say(event="complete", message=remark, settled=work.settled)
     return 0
 
 
-def _step_back() -> None:
+def _step_back(niceness: int) -> None:
     """Let the recording have the processor, the card and the memory first.
 
-    What a kernel or a container does not permit is left: the movie is made all the
-    same.
+    A kernel that shares the processor among sessions looks at the session's own
+    niceness, and this process has begun one. What a kernel or a container does not
+    permit is left: the movie is made all the same.
     """
-    os.nice(NICENESS)
+    niceness = os.nice(niceness)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(niceness), "ascii")
     program = shutil.which("ionice")  # of util-linux; Python has no call for it
     if program is not None:
         command = [program, "-c", IDLE_IO_CLASS, "-p", str(os.getpid())]

@@ -1,6 +1,6 @@
 /* The run that is under way, or that ended last. */
 
-import { frameAddress, getIfThere, path, post } from "./api.js";
+import { fileAddress, frameAddress, getIfThere, path, post } from "./api.js";
 import { at, confirm, el, facts, say, show } from "./dom.js";
 import { Curves } from "./curves.js";
 import { Shelf } from "./movies.js";
@@ -164,7 +164,18 @@ export class Run {
     if (changed || (this.isActive && now - this.curvesAt > CURVES_MS)) {
       this.curvesAt = now;
       this.curves.update();
+      this.soFar();
     }
+  }
+
+  /* The films so far; of a run that has ended the shelf tells. */
+  async soFar() {
+    const { id } = this;
+    const told = await getIfThere("files", path("runs", id, "files"));
+    if (id !== this.id || !told) return;
+    const films = told.files.filter(({ name }) => this.isActive && name.endsWith("_so_far.mp4"));
+    at("run-movies").replaceChildren(this.shelf.element, ...films.map(({ name }) =>
+      el("a", { href: fileAddress(id, name), target: "_blank", className: "button", text: `Film so far: ${name.slice(7, -11)}` })));
   }
 
   /* ------------------------------------------------------------------------ buttons */

@@ -1,8 +1,18 @@
 """The page and what was recorded: scrub, make, download, check, delete."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List
+from urllib.parse import urljoin
+
+from openflexure_timelapse.hosts.footage import movie_frames
+from openflexure_timelapse.hosts.library import Library
+from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.movie.frames import MovieContext
+from openflexure_timelapse.movie.rolling import RollingFilm
+from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.store.disk import RealDisk
 
 FRAME = "document.querySelector('.player img')"
 AT = f"n => {FRAME} && {FRAME}.dataset.n === String(n)"
@@ -147,6 +157,29 @@ def test_every_format_plays(visit: Any, stand: Any) -> None:
     page.evaluate(ALL_MADE, f"{stand.visitor.address}/jobs")
     at = f"{stand.visitor.address}/runs/{run}/files/movies/here."
     assert page.evaluate(PLAYED, [at + kind for kind in kinds]) == [128] * 4
+
+
+def test_a_film_so_far_plays_after_a_kill(visit: Any, stand: Any) -> None:
+    """The page of a run under way leads to it; what was being added is passed over."""
+    run = stand.begun(frames=None)
+    stand.visitor.until("status", lambda told: told["last_frame"] is not None)
+    library = Library(stand.data, RealClock(), RealDisk())
+    film = library.folder(run) / "movies" / "here_so_far.mp4"
+    context = MovieContext(10**9, 10**9, None, "", None)
+    rolling = RollingFilm(film, Recipe(width=128), context)
+    frames = list(movie_frames(library, run, "here", 0))[:1]
+    rolling.give(replace(frames[0], slot=slot) for slot in range(40))
+    rolling.step()
+    rolling.close()
+    data = film.read_bytes()
+    last = data.rindex(b"moof")
+    film.write_bytes(data[:last] + b"free" + data[last + 4 : -300])
+    page = visit.open()
+    at = page.get_attribute("text=Film so far: here", "href")
+    assert page.evaluate(PLAYED, [urljoin(page.url, at)]) == [128]
+    stand.visitor.post("stop")
+    visit.shows("#phase", "Stopped")
+    visit.until("() => !document.querySelector('#run-movies > a')")
 
 
 def test_what_cannot_be_made_is_told_at_once(visit: Any, stand: Any) -> None:

@@ -20,9 +20,9 @@ from openflexure_timelapse.errors import (
 )
 from openflexure_timelapse.movie import ffmpeg
 from openflexure_timelapse.movie.codecs import coding, container
+from openflexure_timelapse.movie.encoder import limited_planes
 from openflexure_timelapse.movie.job import JobFile, order_of, write_job
 from openflexure_timelapse.movie.mishap import explain
-from openflexure_timelapse.movie.mp4 import limited_planes
 from openflexure_timelapse.recipe import Recipe
 
 NS_PER_S = 1_000_000_000

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from openflexure_timelapse.movie.render import _rendering_in, sweep_renders
+from openflexure_timelapse.movie.render import rendering_in, sweep_renders
 from openflexure_timelapse.store.disk import temporary_name
 
 TWO_HOURS_S = 7200
@@ -34,7 +34,7 @@ def test_only_what_nobody_writes_any_more_is_removed(tmp_path: Path) -> None:
     finished = tmp_path / "movies" / "here.mp4"
     finished.write_bytes(b"a movie")
     age(finished)
-    with _rendering_in(tmp_path / "movies"):
+    with rendering_in(tmp_path / "movies"):
         sweep_renders(tmp_path)
     assert not dead.exists()
     assert (long / "long.mp4").exists()
