@@ -8,7 +8,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from movie_scenes import MARKS, SIZE
 
 from openflexure_timelapse.movie.codecs import OPTIONS
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
+from openflexure_timelapse.recipe import Recipe
 
 FPS = 15
 SCALE = "scale=in_range=full:out_range=tv:in_color_matrix=bt601:out_color_matrix=bt601"
@@ -34,6 +35,17 @@ VIDSTAB = (
 CLOCKS = "drawtext=text='%{pts\\:hms}':x=20:y=h-60:fontsize=37:fontcolor=white:"
 CLOCKS += "box=1:boxcolor=black@0.5:boxborderw=10"
 REACH_PX = 40
+FORMATS: Dict[str, Dict[str, Any]] = {
+    "MP4, H.264": {},
+    "MP4, HEVC": {"codec": "hevc"},
+    "MP4, AV1": {"codec": "av1"},
+    "WebM, VP9": {"format": "webm"},
+    "GIF, 480 px as usual": {"format": "gif"},
+    "WebP, 480 px as usual": {"format": "webp"},
+    "APNG, 480 px as usual": {"format": "apng"},
+    "PNG files": {"format": "png"},
+    "JPEG files": {"format": "jpeg"},
+}
 LOST = (math.nan, math.nan)
 
 Place = Tuple[float, float]
@@ -77,6 +89,21 @@ def mp4_table(paths: List[Path], folder: Path, turns: int) -> None:
         cpu = f"{one.cpu_s:.1f} | {one.cpu_s / base.cpu_s:.2f}"
         row(name, wall, cpu, f"{one.peak_mb:.0f}", f"{one.file_mb:.2f}")
     raw.unlink()
+
+
+def formats_table(paths: List[Path], folder: Path, turns: int) -> None:
+    """Compare the formats, with everything written into them that usually is."""
+    ways = {}
+    for told, recipe in FORMATS.items():
+        out = folder / f"as.{Recipe(**recipe).ending}"
+        ways[told] = Way(partial(ours, paths, out, fps=FPS, **recipe), out)
+    seen = rounds(ways, turns)
+    base = next(iter(seen.values()))
+    told = f"Formats, {len(paths)} frames of {SIZE[0]}x{SIZE[1]}, clocks and scale bar"
+    table(told, "recipe", "wall s", "CPU s", "ratio", "peak MB", "file MB")
+    for name, one in seen.items():
+        costs = f"{one.wall_s:.1f} | {one.cpu_s:.1f} | {one.cpu_s / base.cpu_s:.2f}"
+        row(name, costs, f"{one.peak_mb:.0f}", f"{one.file_mb:.2f}")
 
 
 def _cli(pattern: str, out: Path, count: int, more: Sequence[str] = ()) -> Way:

@@ -16,13 +16,14 @@ from typing import Callable, Dict
 
 from movie_decoding import decoding_table
 from movie_gif import gif_table, memory_table
-from movie_mp4 import filter_table, large_table, mp4_table
+from movie_mp4 import filter_table, formats_table, large_table, mp4_table
 from movie_rolling import rolling_table
 from movie_scenes import make_drawn, make_shaken, make_simulated
 
 FRAMES = 200
 GIF_FRAMES = 100
 POND_FRAMES = 60
+FORMAT_FRAMES = 60
 SHAKEN = 100
 
 
@@ -31,7 +32,8 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--frames", type=int, default=FRAMES)
     reader.add_argument("--rounds", type=int, default=2)
-    parts = ["gif", "memory", "mp4", "rolling", "filters", "decoding", "large"]
+    parts = ["gif", "memory", "mp4", "formats", "rolling", "filters", "decoding"]
+    parts.append("large")
     reader.add_argument("--only", choices=parts)
     reader.add_argument("--input", type=Path, help="keep the frames here, use them")
     options = reader.parse_args()
@@ -55,6 +57,7 @@ def main() -> None:
             "gif": gif,
             "memory": lambda: memory_table(drawn(GIF_FRAMES), folder),
             "mp4": lambda: mp4_table(drawn(options.frames), folder, turns),
+            "formats": lambda: formats_table(drawn(FORMAT_FRAMES), folder, turns),
             "rolling": lambda: rolling_table(drawn(options.frames), folder),
             "filters": lambda: filter_table(
                 make_shaken(_made(source / "shaken"), SHAKEN), folder, turns

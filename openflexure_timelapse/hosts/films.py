@@ -63,6 +63,7 @@ class Films:
         self._turn = threading.Lock()
         self._thread: Optional[threading.Thread] = None
         self._set: Optional[_FilmSet] = None
+        self._trouble = ""
         self._over = ""
         self._closing = False
 
@@ -80,7 +81,8 @@ class Films:
     def warnings(self) -> List[str]:
         """Return why a film does not grow; empty when all do."""
         shown = self._set
-        return [] if shown is None else list(shown.troubles.values())
+        told = [] if shown is None else list(shown.troubles.values())
+        return [*told, self._trouble] if self._trouble else told
 
     def rest(self, run_id: str) -> None:
         """Work no more on a run, whose movie goes on with what there is."""
@@ -119,9 +121,12 @@ class Films:
             try:
                 with self._turn:
                     due_ns = self._look()
-            except Exception:
-                # The outer edge of the thread: no run ends because of its film.
+                self._trouble = ""
+            except Exception as exc:
+                # The outer edge of the thread: no run ends because of its film. Told in
+                # the status until a later look goes well.
                 LOG.exception("The films so far could not be looked after.")
+                self._trouble = f"The films so far do not grow: {exc}"
                 due_ns = None
         with self._turn:
             self._put_away(self._set.run_id if self._set is not None else "")

@@ -9,13 +9,11 @@ from typing import Sequence, Tuple
 
 from pydantic import Field
 
-from openflexure_timelapse.document import Document, parse
-from openflexure_timelapse.errors import InvalidRequestError, StorageError
-from openflexure_timelapse.json_text import read_object
+from openflexure_timelapse.document import Document
+from openflexure_timelapse.hosts.document_file import read_document
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store import layout
-from openflexure_timelapse.store.disk import storage_error
 
 __all__ = ["JOBS_FILE", "JobBook", "Ordered"]
 
@@ -77,20 +75,8 @@ class JobBook:
         StorageError
             When the file is there and cannot be understood.
         """
-        what = f"file {self._path}"
-        try:
-            text = self._path.read_text(encoding="utf-8")
-            data = read_object(text, f"The {what}", InvalidRequestError)
-            jobs = parse(_Page, data, InvalidRequestError, what).jobs
-        except FileNotFoundError:
-            return ()
-        except OSError as exc:
-            raise storage_error(exc, "read", self._path) from exc
-        except UnicodeDecodeError as exc:
-            raise StorageError(f"The {what} is no text ({exc}). {ADVICE}") from exc
-        except InvalidRequestError as exc:
-            raise StorageError(f"{exc} {ADVICE}") from exc
-        return tuple(job for job in jobs if layout.is_run_id(job.run))
+        page = read_document(self._path, _Page, ADVICE) or _Page()
+        return tuple(job for job in page.jobs if layout.is_run_id(job.run))
 
     def write(self, jobs: Sequence[Ordered]) -> None:
         """Replace the file; there is none while nothing is asked for.

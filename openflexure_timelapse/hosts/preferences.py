@@ -12,10 +12,9 @@ from pydantic import Field
 
 from openflexure_timelapse.document import Document, parse
 from openflexure_timelapse.errors import InvalidRequestError, StorageError
-from openflexure_timelapse.json_text import read_object
+from openflexure_timelapse.hosts.document_file import read_document
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import Disk
-from openflexure_timelapse.store.disk import storage_error
 
 __all__ = ["PREFERENCES_FILE", "PreferenceFile", "Preferences"]
 
@@ -63,24 +62,7 @@ class PreferenceFile:
         StorageError
             When the file is there and cannot be understood.
         """
-        try:
-            text = self._path.read_text(encoding="utf-8")
-            what = f"The file {self._path}"
-            return parse(
-                Preferences,
-                read_object(text, what, InvalidRequestError),
-                InvalidRequestError,
-                f"file {self._path}",
-            )
-        except FileNotFoundError:
-            return Preferences()
-        except OSError as exc:
-            raise storage_error(exc, "read", self._path) from exc
-        except UnicodeDecodeError as exc:
-            told = f"The file {self._path} is no text ({exc}). {ADVICE}"
-            raise StorageError(told) from exc
-        except InvalidRequestError as exc:
-            raise StorageError(f"{exc} {ADVICE}") from exc
+        return read_document(self._path, Preferences, ADVICE) or Preferences()
 
     def scale(self) -> Optional[float]:
         """Return the micrometres per pixel; None also when the file is damaged.

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Callable, Dict, List, Optional, Sequence
 
 from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.movie.budget import SCALES, SMALLEST_WIDTH_PX
 
 __all__ = ["Allowance", "Setting", "TooLargeError", "settings_of"]
 
-SCALES = (0.85, 0.72, 0.6, 0.5, 0.42, 0.35)
-SMALLEST_WIDTH_PX = 120
 QUALITIES: Dict[str, Sequence[int]] = {
     "h264": range(23, 35),
     "hevc": range(26, 37),

@@ -8,10 +8,19 @@ import math
 from dataclasses import dataclass
 from typing import List, Optional, Sequence
 
-__all__ = ["Rung", "ladder", "next_rung"]
+__all__ = [
+    "BYTES_PER_MB",
+    "SCALES",
+    "SMALLEST_WIDTH_PX",
+    "Rung",
+    "ladder",
+    "next_rung",
+]
+
+BYTES_PER_MB = 1_000_000
 
 NOISES = (1.5, 2.2, 3.0)
-WIDTHS = (0.85, 0.72, 0.6, 0.5, 0.42, 0.35)
+SCALES = (0.85, 0.72, 0.6, 0.5, 0.42, 0.35)
 STEPS = (2, 3, 4)
 LEAST_FPS = 2.0
 SMALLEST_WIDTH_PX = 120
@@ -64,7 +73,7 @@ def ladder(noise: float, width_px: int, fps: float) -> List[Rung]:
     rungs += [Rung(more, 1.0, 1) for more in NOISES[:2] if more > noise]
     hold = max(noise, NOISES[0])
     last = max(noise, NOISES[-1])
-    scales = [scale for scale in WIDTHS if scale * width_px >= SMALLEST_WIDTH_PX]
+    scales = [scale for scale in SCALES if scale * width_px >= SMALLEST_WIDTH_PX]
     steps = [step for step in STEPS if fps / step >= LEAST_FPS]
     rungs += [Rung(hold, scale, 1) for scale in scales[:3]]
     smallest = scales[2] if len(scales) > 2 else 1.0  # noqa: PLR2004 (the third)

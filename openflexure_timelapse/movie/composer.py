@@ -27,6 +27,7 @@ from openflexure_timelapse.movie.filters import (
     timestamp_text,
     whole_pill,
 )
+from openflexure_timelapse.movie.stills import Loader, Still
 from openflexure_timelapse.movie.timeline import Beat
 
 __all__ = ["Composer", "Style", "is_tiny"]
@@ -137,6 +138,24 @@ class Composer:
         if 0 <= width - content[0] <= 1 and 0 <= height - content[1] <= 1:
             return 1.0  # one row or column is cut off, nothing is scaled
         return width / content[0]
+
+    def shown(self, beat: Beat[Still], loader: Loader) -> Picture:
+        """Return one frame of the movie; a file that was kept as it is is decoded.
+
+        Parameters
+        ----------
+        beat : Beat
+            The frame.
+        loader : Loader
+            Read its picture.
+        """
+        still = beat.picture
+        if still is None:
+            return self.compose(beat, None, None)
+        pixels = still.pixels
+        if pixels is None:
+            pixels = loader.decode(still.jpeg, still.size)
+        return self.compose(beat, pixels, still.size)
 
     def compose(
         self, beat: Beat[Any], picture: Optional[Picture], frame: Optional[Size]

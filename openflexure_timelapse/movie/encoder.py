@@ -82,22 +82,13 @@ class Pictures:
         """Return a beat as ffmpeg is told to expect it."""
         still = beat.picture
         if not self._untouched:
-            return limited_planes(self._composed(beat)).data
+            return limited_planes(self._composer.shown(beat, self.loader)).data
         if still is not None and still.pixels is None and not beat.label:
             return still.jpeg
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        _, data = cv2.imencode(".jpeg", self._composed(beat), quality)
+        picture = self._composer.shown(beat, self.loader)
+        _, data = cv2.imencode(".jpeg", picture, quality)
         return data.tobytes()
-
-    def _composed(self, beat: Beat[Still]) -> Picture:
-        """Return a beat's picture with everything written in it."""
-        still = beat.picture
-        if still is None:
-            return self._composer.compose(beat, None, None)
-        pixels = still.pixels
-        if pixels is None:
-            pixels = self.loader.decode(still.jpeg, still.size)
-        return self._composer.compose(beat, pixels, still.size)
 
 
 class Encoder:

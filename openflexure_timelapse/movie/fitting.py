@@ -13,6 +13,7 @@ from openflexure_timelapse.movie.allowance import (
     TooLargeError,
     settings_of,
 )
+from openflexure_timelapse.movie.budget import BYTES_PER_MB
 from openflexure_timelapse.movie.filters import EVEN, Size
 from openflexure_timelapse.movie.gif_maker import Report
 from openflexure_timelapse.movie.job import JobFile
@@ -22,7 +23,6 @@ from openflexure_timelapse.recipe import FORMAT_NAMES
 
 __all__ = ["Fitting", "Maker"]
 
-BYTES_PER_MB = 1_000_000
 STRETCHES, STRETCH = 4, 24
 """The sample: so many stretches of so many frames, evenly over the run."""
 LOOK_EVERY = 8

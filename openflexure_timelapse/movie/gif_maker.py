@@ -10,7 +10,7 @@ from typing_extensions import Protocol
 
 from openflexure_timelapse.errors import RenderError
 from openflexure_timelapse.movie import ffmpeg
-from openflexure_timelapse.movie.budget import Rung, ladder, next_rung
+from openflexure_timelapse.movie.budget import BYTES_PER_MB, Rung, ladder, next_rung
 from openflexure_timelapse.movie.composer import Composer
 from openflexure_timelapse.movie.filters import Picture, Size
 from openflexure_timelapse.movie.gif import GifWriter, delay_cs, read_facts
@@ -25,7 +25,6 @@ __all__ = ["GifMaker", "Report"]
 
 SAMPLES = 12
 PAIR = 2
-BYTES_PER_MB = 1_000_000
 NO_LIMIT = float("inf")
 
 
@@ -182,10 +181,7 @@ class GifMaker:
         with Path(self._order.out).open("wb") as stream:
             writer = GifWriter(stream, looks.size, looks.palette, noise, self._comment)
             for beat in thin(self._beats(loader), rung.step):
-                still = beat.picture
-                pixels: Optional[Picture] = None if still is None else still.pixels
-                frame = None if still is None else still.size
-                picture = composer.compose(beat, pixels, frame)
+                picture = composer.shown(beat, loader)
                 writer.add(picture, delay_cs(done, beat.span, fps))
                 done, beats = done + beat.span, beats + 1
                 report(done)
@@ -221,12 +217,12 @@ class GifMaker:
     ) -> Optional[Picture]:
         """Return what the movie shows of a frame; None when it cannot be shown."""
         still = loader.load(frame).picture
-        if still is None or still.pixels is None:
+        if still is None:
             return None
         beat: Beat[Still] = Beat(
             "show", still, frame.elapsed_ns, frame.wall_ns, frame.utc_offset_s
         )
-        return composer.compose(beat, still.pixels, still.size)
+        return composer.shown(beat, loader)
 
     def _check(self, size: Size, attempt: _Attempt) -> None:
         """Read the finished file and compare it with what was sent."""

@@ -7,7 +7,7 @@ import io
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Iterable, Optional, Tuple, Union
+from typing import Any, BinaryIO, Callable, Iterable, Tuple, Union
 
 from PIL import Image, PngImagePlugin
 
@@ -108,7 +108,7 @@ class AnimationMaker:
         waiting: Tuple[bytes, int] = (b"", 0)
         done = frames = 0
         for beat in stream:
-            coded = self._coded(_composed(beat, self._composer, self._loader))
+            coded = self._coded(self._composer.shown(beat, self._loader))
             lasts_ms = delay_ms(done, beat.span, fps)
             same = coded == waiting[0]
             if same and waiting[1] + lasts_ms <= writer.longest_ms:
@@ -211,7 +211,7 @@ class SequenceMaker:
         as_stored = still is not None and still.pixels is None and not beat.label
         if self._untouched and still is not None and as_stored:
             return still.jpeg
-        picture = _composed(beat, self._composer, self._loader)
+        picture = self._composer.shown(beat, self._loader)
         moment = (beat.wall_ns, beat.utc_offset_s) if beat.clock_trusted else None
         exif = exif_of(self._metadata, moment)
         if self._order.format == "jpeg":
@@ -222,17 +222,6 @@ class SequenceMaker:
         return _saved(
             picture, format="png", compress_level=PNG_LEVEL, pnginfo=texts, exif=exif
         )
-
-
-def _composed(beat: Beat[Still], composer: Composer, loader: Loader) -> Picture:
-    """Return a beat's picture with everything written in it."""
-    still = beat.picture
-    if still is None:
-        return composer.compose(beat, None, None)
-    pixels: Optional[Picture] = still.pixels
-    if pixels is None:
-        pixels = loader.decode(still.jpeg, still.size)
-    return composer.compose(beat, pixels, still.size)
 
 
 def _saved(picture: Picture, **options: Any) -> bytes:

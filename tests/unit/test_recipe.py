@@ -1,7 +1,8 @@
 """Movie recipes: what is taken, what is refused and in which words."""
 
 import pytest
-from cases.plans import BAD_RECIPES, Bad
+from cases.plans import Bad
+from cases.recipes import BAD_RECIPES
 
 from openflexure_timelapse.errors import InvalidRecipeError
 from openflexure_timelapse.recipe import Recipe, parse_recipe

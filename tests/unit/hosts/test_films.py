@@ -152,6 +152,34 @@ def test_a_film_that_fails_is_told_and_ends_no_run(
     service.close()
 
 
+def test_what_nobody_foresaw_is_told_and_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log is read by nobody; the status says it until a look goes well."""
+    monkeypatch.setattr(films, "FIRST_REST_NS", 0)
+    looked = threading.Semaphore(0)
+
+    def step(_: films._FilmSet) -> bool:
+        looked.release()
+        raise RuntimeError("a library has changed")
+
+    monkeypatch.setattr(films._FilmSet, "step", step)
+    service = made(tmp_path)
+    told: List[str] = []
+
+    def look() -> None:
+        # The second look comes when the first is over and done with.
+        assert looked.acquire(timeout=PATIENCE_S)
+        told.extend(service.status()["warnings"])
+
+    at(service, 15, lambda: looked.acquire(timeout=PATIENCE_S))
+    at(service, 45, look)
+    record(service, movie=MOVIE)
+    assert told == ["The films so far do not grow: a library has changed"]
+    assert service.status()["end_reason"] == "completed"
+    service.close()
+
+
 def test_a_film_leaves_free_what_the_plan_leaves_free(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: Steps
 ) -> None:
