@@ -8,6 +8,7 @@ import contextlib
 import os
 import shlex
 import sys
+import threading
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
@@ -27,7 +28,6 @@ from openflexure_timelapse.console.printing import (
     nice_bytes,
     nice_seconds,
     outcome_words,
-    reason_lines,
 )
 from openflexure_timelapse.console.simulate import check_scene, serve_simulated
 from openflexure_timelapse.errors import (
@@ -137,8 +137,9 @@ def _demo(options: argparse.Namespace, printer: Printer) -> int:
         service.wait()
         for job in service.jobs()["jobs"]:
             service.cancel_job(job["job"])
-    started = service.start(DEMO_PLAN)
-    return _finish_recording(service, started["run"], printer, DEMO_GIF)
+    with recording.interruptible() as interrupted:
+        run_id = service.start(DEMO_PLAN)["run"]
+        return _finish_recording(service, run_id, printer, interrupted, DEMO_GIF)
 
 
 def _record(options: argparse.Namespace, printer: Printer) -> int:
@@ -153,19 +154,22 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
     service = _simulated_service(
         options.out, options.scene, options.seed, options.speed, options.notify
     )
-    try:
-        if plan is not None:
-            run_id = service.start(plan)["run"]
-        else:
-            run_id = service.resume_interrupted(give_up=options.give_up) or ""
-    except TimelapseError:
-        service.close()
-        raise
     line = Lifeline(os.environ, RealClock())
-    with line.kept(lambda: service.is_well, service.status):
-        line.tell("READY=1")
-        code = _finish_recording(service, run_id, printer)
-        line.tell("STOPPING=1")
+    # From before the start: whoever ends the program as soon as it is ready, or sooner,
+    # finds a run that was left in good order.
+    with recording.interruptible() as interrupted:
+        try:
+            if plan is not None:
+                run_id = service.start(plan)["run"]
+            else:
+                run_id = service.resume_interrupted(give_up=options.give_up) or ""
+        except TimelapseError:
+            service.close()
+            raise
+        with line.kept(lambda: service.is_well, service.status):
+            line.tell("READY=1")
+            code = _finish_recording(service, run_id, printer, interrupted)
+            line.tell("STOPPING=1")
     return code
 
 
@@ -179,16 +183,16 @@ def _finish_recording(
     service: Service,
     run_id: str,
     printer: Printer,
+    interrupted: threading.Event,
     extra_movie: Optional[Dict[str, Any]] = None,
 ) -> int:
     """Follow a run to its end, make another movie if asked to, print how it went."""
     try:
-        with recording.interruptible() as interrupted:
-            told = recording.follow(service, run_id, printer, interrupted, extra_movie)
+        told = recording.follow(service, run_id, printer, interrupted, extra_movie)
     finally:
         service.close()
     status = told["status"]
-    _print_outcomes(printer, status["counts"], told["reasons"])
+    printer.outcomes(status["counts"], told["reasons"])
     for warning in status["warnings"]:
         printer.say(warning, style="yellow")
     if told["left"]:
@@ -205,13 +209,6 @@ def _finish_recording(
     if status["detail"]:
         _complain(status["detail"])
     return 1 if failed else 0
-
-
-def _print_outcomes(printer: Printer, counts: Any, reasons: Any) -> None:
-    """Print how the slots ended, and why some have no frame."""
-    printer.outcomes(counts)
-    for line in reason_lines(reasons):
-        printer.say(line)
 
 
 def _print_movies(printer: Printer, told: Dict[str, Any]) -> None:
@@ -298,7 +295,7 @@ def _show(options: argparse.Namespace, printer: Printer) -> int:
         "movies": ", ".join(run["movies"]) or "none",
     }
     printer.table(key_values(run["name"], shown))
-    _print_outcomes(printer, run["counts"], run["reasons"])
+    printer.outcomes(run["counts"], run["reasons"])
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
@@ -24,7 +24,6 @@ __all__ = [
     "nice_bytes",
     "nice_seconds",
     "outcome_words",
-    "reason_lines",
     "run_note",
 ]
 
@@ -119,8 +118,18 @@ class Printer:
         """Print a table for a person."""
         self.console.print(table, soft_wrap=False)
 
-    def outcomes(self, counts: Mapping[str, int]) -> None:
-        """Print how many slots had each outcome."""
+    def outcomes(
+        self, counts: Mapping[str, int], reasons: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Print how many slots had each outcome, and a sentence for each reason.
+
+        Parameters
+        ----------
+        counts : mapping
+            Slots by outcome.
+        reasons : sequence of mapping
+            As `Library.reasons` returns them.
+        """
         table = Table(title="Slots by outcome", title_justify="left")
         for name in OUTCOME_COLOURS:
             table.add_column(name, justify="right")
@@ -130,6 +139,10 @@ class Printer:
             cells.append(Text(str(number), colour if number else ""))
         table.add_row(*cells)
         self.table(table)
+        for item in reasons:
+            slots = "slot" if item["slots"] == 1 else "slots"
+            why = REASONS.get(item["reason"], item["reason"])
+            self.say(f"{item['slots']} {slots} {item['outcome']}: {why}")
 
     def progress(self) -> Progress:
         """Return a progress display, to be used in a ``with`` block."""
@@ -152,21 +165,6 @@ def outcome_words(counts: Mapping[str, int]) -> Text:
         for name, colour in OUTCOME_COLOURS.items()
         if counts[name]
     )
-
-
-def reason_lines(reasons: Sequence[Mapping[str, Any]]) -> List[str]:
-    """Return a sentence for each outcome that has a reason.
-
-    Parameters
-    ----------
-    reasons : sequence of mapping
-        As `Library.reasons` returns them.
-    """
-    return [
-        f"{item['slots']} {'slot' if item['slots'] == 1 else 'slots'} "
-        f"{item['outcome']}: {REASONS.get(item['reason'], item['reason'])}"
-        for item in reasons
-    ]
 
 
 def run_note(status: Mapping[str, Any]) -> str:

@@ -10,7 +10,6 @@ from openflexure_timelapse.console.printing import (
     Printer,
     key_values,
     outcome_words,
-    reason_lines,
     run_note,
 )
 from openflexure_timelapse.frame import Reason
@@ -41,16 +40,15 @@ def test_counts_are_coloured_and_told(capsys: pytest.CaptureFixture[str]) -> Non
     assert "3 captured, 2 skipped, paused, next in 1 min 30 s" in printed
 
 
-def test_every_reason_has_its_words() -> None:
+def test_every_reason_has_its_words(capsys: pytest.CaptureFixture[str]) -> None:
     """No reason that a slot can have is told by its code."""
     assert set(REASONS) == {reason.value for reason in Reason}
-    told = reason_lines(
-        [
-            {"outcome": "skipped", "reason": "disk_full", "slots": 80},
-            {"outcome": "failed", "reason": "timeout", "slots": 1},
-        ]
-    )
-    assert told == [
+    reasons = [
+        {"outcome": "skipped", "reason": "disk_full", "slots": 80},
+        {"outcome": "failed", "reason": "timeout", "slots": 1},
+    ]
+    Printer(as_json=False).outcomes({"skipped": 80, "failed": 1}, reasons)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
         "80 slots skipped: the disk was full",
         "1 slot failed: the microscope did not answer in time",
     ]

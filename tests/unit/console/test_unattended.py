@@ -15,6 +15,7 @@ from cases.receivers import WebReceiver
 
 from openflexure_timelapse.cli import main
 from openflexure_timelapse.console.doctor import examine
+from openflexure_timelapse.hosts.lifeline import Lifeline
 from openflexure_timelapse.hosts.notify_file import ENVIRONMENT
 from openflexure_timelapse.store.verify import verify
 
@@ -145,6 +146,23 @@ def test_systemd_hears_a_recording_from_start_to_stop(
             hear(line, "STOPPING=1")
             assert program.wait(PATIENCE_S) == 1  # left, to be resumed
     assert main(["record", "--resume", "--speed", "max", "--out", str(out)]) == 0
+
+
+def test_who_is_told_that_it_is_ready_may_end_it(
+    plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM is taken before systemd hears of it: nothing dies in between."""
+    taken = []
+
+    def tell(_: Lifeline, *words: str) -> None:
+        if "READY=1" in words:
+            taken.append(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)
+
+    monkeypatch.setattr(Lifeline, "tell", tell)
+    out = str(tmp_path / "runs")
+    assert main(["record", str(plan), "--speed", "max", "--out", out]) == 0
+    assert taken == [True]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 HUNG = """
