@@ -20,7 +20,7 @@ from openflexure_timelapse.movie.stills import decoded
 from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.quality import decode_grey, inspect, size_of
 from openflexure_timelapse.recipe import parse_recipe
-from openflexure_timelapse.sample import Sample
+from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.store.exif import read_frame_record, with_exif
 from openflexure_timelapse.store.header import (
@@ -56,7 +56,7 @@ def _recipe(data: bytes) -> None:
 
 def _sample(data: bytes) -> None:
     read = read_object(_text(data), "x", InvalidRequestError)
-    parse(Sample, read, InvalidRequestError, "x")
+    parse(Record, read, InvalidRequestError, "x")
 
 
 def _preferences(data: bytes) -> None:
@@ -130,7 +130,7 @@ SOUND: Mapping[str, Dict[str, Any]] = {
 FIELDS: Mapping[str, Tuple[str, ...]] = {
     "useq-schema plan": ("time_plan", "stage_positions", "z_plan", "channels"),
     "preferences": ("plan", "um_per_pixel"),
-    "record of a sample": tuple(Sample.model_fields),
+    "record of a sample": tuple(Record.model_fields),
     "run.json": tuple(FULL_HEADER),
 }
 

@@ -6,6 +6,8 @@
     ├── InvalidRequestError        what the user asked for cannot be done
     │   ├── InvalidPlanError
     │   ├── InvalidRecipeError
+    │   ├── InvalidRecordError
+    │   ├── InvalidShareError      a destination cannot take it
     │   ├── OutOfReachError        a target outside the stage's travel
     │   ├── ConfirmationError      a delete without its confirmation
     │   └── RequestTooLargeError   a body beyond what any plan has
@@ -20,9 +22,11 @@
     │   ├── HardwareTimeoutError
     │   ├── HardwareBusyError
     │   └── IncompleteImageError
-    └── RenderError                a movie
-        ├── RenderCancelledError
-        └── FfmpegMissingError
+    ├── RenderError                a movie
+    │   ├── RenderCancelledError
+    │   └── FfmpegMissingError
+    └── ShareError                 a bundle
+        └── ShareCancelledError
 
 A message says what is wrong, the value, and what to do next. ``http_status`` is
 the hint for the hosts that speak HTTP, ``exit_code`` the one for the command line
@@ -43,13 +47,17 @@ __all__ = [
     "IncompleteImageError",
     "InvalidPlanError",
     "InvalidRecipeError",
+    "InvalidRecordError",
     "InvalidRequestError",
+    "InvalidShareError",
     "NotFoundError",
     "OutOfReachError",
     "RenderCancelledError",
     "RenderError",
     "RequestTooLargeError",
     "RunActiveError",
+    "ShareCancelledError",
+    "ShareError",
     "StorageError",
     "TimelapseError",
     "WrongPhaseError",
@@ -96,6 +104,14 @@ class InvalidPlanError(InvalidRequestError):
 
 class InvalidRecipeError(InvalidRequestError):
     """The movie recipe breaks a rule of the recipe's schema."""
+
+
+class InvalidRecordError(InvalidRequestError):
+    """The record of a sample breaks a rule of its schema, or contradicts itself."""
+
+
+class InvalidShareError(InvalidRequestError):
+    """A run cannot be shared as it was ordered; nothing was written."""
 
 
 class OutOfReachError(InvalidRequestError):
@@ -183,3 +199,11 @@ class RenderCancelledError(RenderError):
 
 class FfmpegMissingError(RenderError):
     """Neither ``imageio-ffmpeg`` nor the PATH offers an ffmpeg that can be used."""
+
+
+class ShareError(TimelapseError):
+    """A bundle could not be made; the run is untouched."""
+
+
+class ShareCancelledError(ShareError):
+    """The bundle was cancelled; nothing was left behind."""

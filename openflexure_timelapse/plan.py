@@ -16,7 +16,7 @@ from openflexure_timelapse.errors import InvalidPlanError
 from openflexure_timelapse.names import slug, usable_name
 from openflexure_timelapse.notify import Notify
 from openflexure_timelapse.recipe import Recipe
-from openflexure_timelapse.sample import Sample, Taxon
+from openflexure_timelapse.record import Record, Taxon
 
 __all__ = [
     "FARTHEST_START_S",
@@ -27,7 +27,7 @@ __all__ = [
     "Plan",
     "PlanPosition",
     "Planes",
-    "Sample",
+    "Record",
     "Taxon",
     "parse_plan",
     "plan_schema",
@@ -210,7 +210,7 @@ class Plan(Document):
         Space that the run leaves free, in megabytes (10⁶ bytes).
     movie : Recipe or None
         Made when the run ends; None for none.
-    sample : Sample or None
+    sample : Record or None
         What is known of the sample.
     notify : Notify or None
         Of what people are told where the computer has notifications; None for nothing.
@@ -235,7 +235,7 @@ class Plan(Document):
     camera_mode: Optional[str] = Field(default=None, max_length=80)
     keep_free_mb: int = Field(default=500, ge=0)
     movie: Optional[Recipe] = Recipe()
-    sample: Optional[Sample] = None
+    sample: Optional[Record] = None
     notify: Optional[Notify] = Notify()
 
     @field_validator("name")

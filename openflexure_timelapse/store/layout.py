@@ -5,7 +5,7 @@
     <data>/<run id>/run.json                      what was asked, and on what
                     run.db                        the index (SQLite)
                     frames/<position>/<slot>[_z<plane>].jpeg
-                    movies/   previews/   frames.csv
+                    movies/   previews/   share/   frames.csv   record.json
 
 A run id is a plain name (letters, digits, ``_``, ``-``), so that it can be a folder,
 a part of a URL and an argument of a command without quoting. Ids sort by local start
@@ -29,6 +29,7 @@ __all__ = [
     "MOVIES",
     "PREVIEWS",
     "REPAIRED_INDEX_FILE",
+    "SHARE",
     "FrameName",
     "check_run_id",
     "frame_file",
@@ -46,6 +47,7 @@ CSV_FILE = "frames.csv"
 FRAMES = "frames"
 MOVIES = "movies"
 PREVIEWS = "previews"
+SHARE = "share"
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,119}\Z")
 FRAME_FILE = re.compile(

@@ -1,0 +1,42 @@
+"""What every destination is to whoever makes bundles."""
+
+from typing import Sequence
+
+from typing_extensions import Protocol
+
+from openflexure_timelapse.share.bundle import Bundle
+from openflexure_timelapse.share.finding import Finding
+from openflexure_timelapse.share.order import ShareOrder
+from openflexure_timelapse.share.subject import Subject
+
+__all__ = ["Destination"]
+
+
+class Destination(Protocol):
+    """A place where data belong.
+
+    Attributes
+    ----------
+    name : str
+        As in the order.
+    title : str
+        As people call it.
+    feeds_gbif : bool
+        Whether what is deposited there goes on to GBIF.
+    """
+
+    name: str
+    title: str
+    feeds_gbif: bool
+
+    def findings(self, subject: Subject, order: ShareOrder) -> Sequence[Finding]:
+        """Return what stands in the way, and what is doubtful; nothing is written."""
+
+    def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
+        """Return how much room a bundle will take, at most."""
+
+    def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
+        """Put everything into the bundle but its README and checksums."""
+
+    def guide(self, subject: Subject, order: ShareOrder, language: str) -> str:
+        """Return the README in plain ``en`` or ``sv``: how to upload, step by step."""

@@ -1,0 +1,14 @@
+"""The table of destinations: one row each."""
+
+from typing import Dict
+
+from openflexure_timelapse.share.destination import Destination
+
+__all__ = ["DESTINATIONS"]
+
+# A destination's module adds its row here; `tests/unit/share` compares the table with
+# the names that an order may have.
+_ROWS: "tuple[Destination, ...]" = ()
+
+DESTINATIONS: Dict[str, Destination] = {row.name: row for row in _ROWS}
+"""By the name in an order."""

@@ -1,0 +1,61 @@
+"""``record.json``: the record as somebody edited it after the start of the run."""
+
+import json
+from pathlib import Path
+from typing import Optional
+
+from openflexure_timelapse.document import parse
+from openflexure_timelapse.errors import (
+    DamagedRunError,
+    InvalidRecordError,
+    InvalidRequestError,
+)
+from openflexure_timelapse.json_text import read_object
+from openflexure_timelapse.ports import Disk
+from openflexure_timelapse.record import Record
+from openflexure_timelapse.store.disk import storage_error
+from openflexure_timelapse.store.fence import LARGEST_TEXT_BYTES, read_at_most
+
+__all__ = ["RECORD_FILE", "read_record", "write_record"]
+
+RECORD_FILE = "record.json"
+
+
+def read_record(folder: Path) -> Optional[Record]:
+    """Return the edited record of a run; None when nobody has edited it.
+
+    Raises
+    ------
+    DamagedRunError
+        When it cannot be understood.
+    StorageError
+        When it cannot be read.
+    """
+    place = folder / RECORD_FILE
+    if not place.exists():
+        return None
+    try:
+        text = read_at_most(place, LARGEST_TEXT_BYTES).decode("utf-8")
+        return parse(
+            Record,
+            read_object(text, str(place), InvalidRecordError),
+            InvalidRecordError,
+            "record",
+        )
+    except OSError as exc:
+        raise storage_error(exc, "read", place) from exc
+    except (InvalidRequestError, UnicodeDecodeError) as exc:
+        told = f"{place} cannot be understood: {exc} Write the record anew."
+        raise DamagedRunError(told) from exc
+
+
+def write_record(folder: Path, record: Record, disk: Disk) -> None:
+    """Keep an edited record, whole or not at all.
+
+    Raises
+    ------
+    DiskFullError, StorageError
+        When it could not be written; the one before is still there.
+    """
+    text = json.dumps(record.to_json(), ensure_ascii=False, indent=2) + "\n"
+    disk.write(str(folder / RECORD_FILE), text.encode("utf-8"))

@@ -1,0 +1,105 @@
+"""Making a bundle of a run: look first, then write, whole or not at all."""
+
+import json
+from pathlib import Path
+from typing import Callable, List, Tuple
+
+from openflexure_timelapse.share.bundle import Progress, new_bundle
+from openflexure_timelapse.share.destination import Destination
+from openflexure_timelapse.share.destinations import DESTINATIONS
+from openflexure_timelapse.share.finding import Finding, refuse_blocked
+from openflexure_timelapse.share.order import ShareOrder
+from openflexure_timelapse.share.subject import Subject
+
+__all__ = ["README_EN", "README_SV", "bundle_name", "check_share", "make_bundle"]
+
+README_EN, README_SV = "README.txt", "LASMIG.txt"
+ABOUT = "bundle.json"
+
+
+def check_share(subject: Subject, order: ShareOrder) -> List[Finding]:
+    """Return what is doubtful about sharing a run; nothing is written.
+
+    Raises
+    ------
+    InvalidShareError
+        When something required is missing or cannot be taken.
+    """
+    destination = DESTINATIONS[order.destination]
+    found = [*_of_every(subject, order, destination)]
+    found += destination.findings(subject, order)
+    return refuse_blocked(destination.title, found)
+
+
+def _of_every(
+    subject: Subject, order: ShareOrder, destination: Destination
+) -> List[Finding]:
+    """Return what is to be said of any destination."""
+    found = []
+    if not subject.imaged.frames:
+        told = f"{subject.run_id} has no frames; share a run that has some."
+        found.append(Finding("run", told, blocks=True))
+    if order.position is not None and order.position not in subject.positions:
+        known = ", ".join(subject.positions)
+        told = f"{subject.run_id} has no position {order.position!r}; it has: {known}."
+        found.append(Finding("order.position", told, blocks=True))
+    twice = [
+        DESTINATIONS[name].title
+        for name in subject.shared_before
+        if name != order.destination and DESTINATIONS[name].feeds_gbif
+    ]
+    if destination.feeds_gbif and twice:
+        told = f"A bundle for {', '.join(twice)} was made before, and both feed GBIF; "
+        found.append(Finding("order.destination", told + "deposit it in one of them."))
+    return found
+
+
+def make_bundle(
+    subject: Subject,
+    order: ShareOrder,
+    out: Path,
+    progress: Progress,
+    is_cancelled: Callable[[], bool],
+) -> Tuple[Finding, ...]:
+    """Write a bundle to `out`, and return what is doubtful about it.
+
+    Parameters
+    ----------
+    subject : Subject
+        Of what.
+    order : ShareOrder
+        Where to, and what goes along.
+    out : Path
+        The folder, which must not exist yet.
+    progress, is_cancelled
+        As for `Bundle`.
+
+    Raises
+    ------
+    InvalidShareError
+        When something stands in the way; nothing was written.
+    ShareCancelledError, StorageError
+        Nothing is left behind.
+    """
+    doubts = tuple(check_share(subject, order))
+    destination = DESTINATIONS[order.destination]
+    with new_bundle(out, progress, is_cancelled) as bundle:
+        destination.write(subject, order, bundle)
+        bundle.add_text(README_EN, destination.guide(subject, order, "en"))
+        bundle.add_text(README_SV, destination.guide(subject, order, "sv"))
+        about = {
+            "destination": destination.name,
+            "run": subject.run_id,
+            "occurrence_id": subject.occurrence_id,
+            "order": order.to_json(),
+            "record": subject.record.to_json(),
+            "doubts": [finding.to_json() for finding in doubts],
+        }
+        text = json.dumps(about, ensure_ascii=False, indent=2)
+        bundle.add_text(ABOUT, text + "\n")
+    return doubts
+
+
+def bundle_name(subject: Subject, order: ShareOrder) -> str:
+    """Return the name of a bundle's folder, where it is the first of its kind."""
+    return f"{subject.run_id}_{order.destination}"
