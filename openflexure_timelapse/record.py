@@ -23,7 +23,7 @@ Geoprivacy = Literal["open", "obscured", "private"]
 
 MOMENT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"([T ](?P<time>\d\d:\d\d(:\d\d)?)(?P<offset>Z|[+-]\d\d:\d\d)?)?\Z"
+    r"([T ](?P<time>\d\d:\d\d(?P<seconds>:\d\d)?)(?P<offset>Z|[+-]\d\d:\d\d)?)?\Z"
 )
 COUNTRY = re.compile(r"[A-Z]{2}\Z")
 
@@ -74,7 +74,7 @@ def moment_of(text: str) -> Moment:
     try:
         day = datetime.strptime(found["date"], "%Y-%m-%d").date()  # noqa: DTZ007
         if found["time"]:
-            form = "%H:%M:%S" if found[3] else "%H:%M"
+            form = "%H:%M:%S" if found["seconds"] else "%H:%M"
             clock = datetime.strptime(found["time"], form).time()  # noqa: DTZ007
     except ValueError as exc:
         raise ValueError(f"should be a day of the calendar (it is {text!r})") from exc
