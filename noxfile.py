@@ -51,6 +51,9 @@ PAGE_PYTHON = "3.11"
 PAGE_SERVERS = ("v2", "v3")
 AXE = "axe-core@4.14.1"
 
+# Where the libraries of those who take our bundles run.
+SHARE_PYTHON = "3.11"
+
 # Server v3 is what hostile input is sent to.
 ATTACK_PYTHON = "3.11"
 
@@ -70,6 +73,7 @@ nox.options.sessions = [
     *(f"server-v2-{version}" for version in SERVER_V2),
     *(f"server-v3-{version}" for version in SERVER_V3),
     *(f"page-{server}" for server in PAGE_SERVERS),
+    "share",
 ]
 
 
@@ -350,6 +354,14 @@ def audit_of(session: nox.Session) -> Optional[Path]:
             command = ("install", "--silent", "--no-save", "--prefix", str(folder), AXE)
             session.run(npm, *command, external=True)
     return folder / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@nox.session(python=find_python(SHARE_PYTHON) or False)
+def share(session: nox.Session) -> None:
+    """Read what is shared with the libraries of those who take it."""
+    needs(session, SHARE_PYTHON, find_python(SHARE_PYTHON))
+    install(session, "--editable", ".[ome,test]", *pinned("readers"))
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests/share"]))
 
 
 @nox.session(python=find_python(ATTACK_PYTHON) or False)
