@@ -14,7 +14,15 @@ from openflexure_timelapse.movie.timeline import MovieFrame
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store.layout import local_time
 
-__all__ = ["Metadata", "exif_of", "ffmpeg_metadata", "gathered", "texts_of"]
+__all__ = [
+    "SOFTWARE",
+    "Metadata",
+    "exif_of",
+    "ffmpeg_metadata",
+    "gathered",
+    "gps_fields",
+    "texts_of",
+]
 
 SOFTWARE = f"OpenFlexure Timelapse {__version__}"
 NS_PER_S = 1_000_000_000
@@ -211,12 +219,12 @@ def exif_of(metadata: Metadata, moment: Optional[Tuple[int, int]] = None) -> byt
     block = {
         "0th": {tag: text.encode() for tag, text in first.items() if text},
         "Exif": exif,
-        "GPS": _gps(metadata.coordinates),
+        "GPS": gps_fields(metadata.coordinates),
     }
     return bytes(piexif.dump(block))
 
 
-def _gps(coordinates: Optional[Tuple[float, float]]) -> Dict[int, Any]:
+def gps_fields(coordinates: Optional[Tuple[float, float]]) -> Dict[int, Any]:
     """Return a place as EXIF has it; empty for none."""
     if coordinates is None:
         return {}

@@ -27,9 +27,16 @@ from openflexure_timelapse.store.layout import (
 )
 
 __all__ = [
+    "APP1",
+    "EXIF_MARK",
+    "LARGEST_SEGMENT",
+    "START",
+    "UNREADABLE",
     "FrameRecord",
     "clean_draft",
+    "exif_fields",
     "is_whole_jpeg",
+    "jpeg_segments",
     "jsonable",
     "read_frame_record",
     "with_exif",
@@ -129,7 +136,7 @@ def clean_draft(draft: FrameDraft) -> FrameDraft:
 # --------------------------------------------------------------------- JPEG structure
 
 
-def _segments(jpeg: bytes) -> Iterator[Tuple[int, int, int]]:
+def jpeg_segments(jpeg: bytes) -> Iterator[Tuple[int, int, int]]:
     """Yield marker, start and end of each segment up to the first scan.
 
     Raises
@@ -174,7 +181,7 @@ def is_whole_jpeg(jpeg: bytes) -> bool:
 def _split(jpeg: bytes) -> Tuple[int, Optional[Tuple[int, int]]]:
     """Find where EXIF goes, and where the old one is; check that the image is whole."""
     place, old, end = len(START), None, 0
-    for marker, start, end in _segments(jpeg):
+    for marker, start, end in jpeg_segments(jpeg):
         if marker == APP0 and start == place:
             place = end
         if marker == APP1 and jpeg[start + 4 : start + 10] == EXIF_MARK:
@@ -209,7 +216,7 @@ def with_exif(jpeg: bytes, record: FrameRecord, state: Mapping[str, Any]) -> byt
         When `jpeg` is not a whole JPEG.
     """
     place, old = _split(jpeg)
-    kept = {} if old is None else _old_fields(jpeg[old[0] + 4 : old[1]])
+    kept = {} if old is None else exif_fields(jpeg[old[0] + 4 : old[1]])
     block = _block(kept, record, state)
     head = jpeg[:place]
     app1 = b"\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block
@@ -219,7 +226,7 @@ def with_exif(jpeg: bytes, record: FrameRecord, state: Mapping[str, Any]) -> byt
     return b"".join((head, app1, between, memoryview(jpeg)[max(old[1], place) :]))
 
 
-def _old_fields(block: bytes) -> Dict[str, Any]:
+def exif_fields(block: bytes) -> Dict[str, Any]:
     """Return the fields of an EXIF block, none when it cannot be read."""
     try:
         return _load(block)
@@ -336,7 +343,7 @@ def read_frame_record(jpeg: bytes) -> Optional[FrameRecord]:
         None when the file is not a frame of ours, or not readable as one.
     """
     try:
-        for marker, start, end in _segments(jpeg):
+        for marker, start, end in jpeg_segments(jpeg):
             if marker == APP1 and jpeg[start + 4 : start + 10] == EXIF_MARK:
                 exif = _load(jpeg[start + 4 : end])["Exif"]
                 comment = exif[piexif.ExifIFD.UserComment]
