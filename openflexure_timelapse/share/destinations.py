@@ -3,13 +3,17 @@
 from typing import Dict
 
 from openflexure_timelapse.share.destination import Destination
+from openflexure_timelapse.share.inaturalist import INaturalist
 from openflexure_timelapse.share.nordic_microalgae import NordicMicroalgae
 
 __all__ = ["DESTINATIONS"]
 
 # A destination's module adds its row here; `tests/unit/share` compares the table with
 # the names that an order may have.
-_ROWS: "tuple[Destination, ...]" = (NordicMicroalgae(),)
+_ROWS: "tuple[Destination, ...]" = (
+    NordicMicroalgae(),
+    INaturalist(),
+)
 
 DESTINATIONS: Dict[str, Destination] = {row.name: row for row in _ROWS}
 """By the name in an order."""

@@ -289,8 +289,9 @@ def _doubts(frame: Frame, order: ShareOrder) -> List[Finding]:
 
 def _none_good(subject: Subject, order: ShareOrder) -> List[Finding]:
     """Return a finding that blocks, where no frame can be suggested."""
-    frames = subject.frames(order.position)
-    if any(not frame.draft.flags for frame in frames) or not subject.imaged.frames:
+    if order.position not in {None, *subject.positions} or not subject.imaged.frames:
+        return []
+    if any(not frame.draft.flags for frame in subject.frames(order.position)):
         return []
     told = f"No frame of {subject.run_id} passed its checks; name those that you want."
     return [Finding("order.frames", told, blocks=True)]
