@@ -3,12 +3,17 @@
 from typing import Dict
 
 from openflexure_timelapse.share.destination import Destination
+from openflexure_timelapse.share.ome_tiff import OME_TIFF
+from openflexure_timelapse.share.ome_zarr import OME_ZARR
 
 __all__ = ["DESTINATIONS"]
 
 # A destination's module adds its row here; `tests/unit/share` compares the table with
 # the names that an order may have.
-_ROWS: "tuple[Destination, ...]" = ()
+_ROWS: "tuple[Destination, ...]" = (
+    OME_TIFF,
+    OME_ZARR,
+)
 
 DESTINATIONS: Dict[str, Destination] = {row.name: row for row in _ROWS}
 """By the name in an order."""
