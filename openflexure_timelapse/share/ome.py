@@ -172,18 +172,18 @@ def _of_run(subject: Subject, volumes: Sequence[Volume]) -> Iterator[Finding]:
 
 def _of_volume(volume: Volume) -> Iterator[Finding]:
     """Yield what is to be said of one position."""
-    here = f"At position {volume.position!r} "
+    here = f" at position {volume.position!r}"
     if volume.misfits:
-        told = f"{volume.misfits} frames are not {volume.width} x {volume.height} "
-        told += "pixels as most, and will be left out; frames.csv says which."
-        yield Finding("run", here + told)
+        told = f"Frames that are not {volume.width} x {volume.height} pixels as most"
+        told += f"{here}: {volume.misfits}; they are left out, and frames.csv says "
+        yield Finding("run", told + "which.")
     if volume.missing_slots:
-        told = f"{volume.missing_slots} time points have no picture; the others follow "
-        told += "one another, each with its true time."
-        yield Finding("run", here + told)
+        told = f"Time points without a picture{here}: {volume.missing_slots}; the "
+        told += "others follow one another, each with its true time."
+        yield Finding("run", told)
     elif volume.interval_ns is None and volume.points > 1:
-        told = "the interval changes; use the true time of each picture."
-        yield Finding("run", here + told)
+        told = f"The interval changes{here}; use the true time of each picture."
+        yield Finding("run", told)
     if volume.began_ns is None:
-        told = "the clock was never set for sure, so the file will have no date; the "
-        yield Finding("run", here + told + "times since the start are right.")
+        told = f"The clock was never surely right{here}, so the image has no date; the "
+        yield Finding("run", told + "times since the start are right.")
