@@ -5,16 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Collection, Dict, Iterator, Mapping, Optional, Tuple
 
+from cases.rig import PLACES, Rig
 from cases.stored import HEADER, draft, tiny_jpeg
 
+from hardware_sim import Fault
 from openflexure_timelapse.frame import Frame
+from openflexure_timelapse.record import Record
 from openflexure_timelapse.share.order import ShareOrder, parse_order
+from openflexure_timelapse.share.record_file import write_record
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.index import Index
 from openflexure_timelapse.store.layout import INDEX_FILE, frame_file
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["OME", "long_run", "order_for", "small_run"]
+__all__ = ["OME", "long_run", "nothing", "order_for", "simulated_run", "small_run"]
 
 OME = ("ome-tiff", "ome-zarr")
 RUN_ID = "2026-11-23_083029_pond"
@@ -22,6 +26,11 @@ STAGE = {"model": "small", "simulated": True, "step_um": [0.08, 0.08, 0.05]}
 BATCH = 5000
 MOST_LINKS = 30_000
 """Of one file; ext4 allows 65 000."""
+
+
+def nothing(*_told: int) -> bool:
+    """Take note of nothing, and cancel nothing."""
+    return False
 
 
 def order_for(destination: str, **changes: Any) -> ShareOrder:
@@ -75,6 +84,24 @@ def small_run(  # noqa: PLR0913 (each test names what it needs)
                         known = replace(known, **(draft_changes or {}))
                         store.add_frame(tiny_jpeg(slot * 7 + plane), known, {})
         return store.folder
+
+
+def simulated_run(data: Path) -> Path:
+    """Return the folder of a run of the simulated microscope that did not go all well.
+
+    At two positions with stacks of two; in slot 1 the camera gives up at the second
+    plane of the first position, and in slot 2 at all of them.
+    """
+    faults = [
+        Fault("camera_timed_out", nth=(5, 6), amount=1.0),
+        Fault("camera_timed_out", from_s=59.0, to_s=80.0, amount=1.0),
+    ]
+    planes = {"count": 2, "step": 40}
+    rig = Rig(data, faults=faults, positions=PLACES, planes=planes, frames=4)
+    rig.run()
+    known = Record(title="Grönalger", um_per_pixel=0.36, calibration="a ruler")
+    write_record(rig.folder, known, RealDisk())
+    return rig.folder
 
 
 def long_run(data: Path, count: int) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, List
 
 import pytest
-from cases.volumes import OME, STAGE, order_for, small_run
+from cases.volumes import OME, STAGE, nothing, order_for, small_run
 
 from openflexure_timelapse.errors import InvalidShareError
 from openflexure_timelapse.share import ome
@@ -18,11 +18,6 @@ from openflexure_timelapse.share.frames_table import write_tables
 from openflexure_timelapse.share.sharing import check_share, make_bundle
 from openflexure_timelapse.share.subject import Subject, open_subject
 from openflexure_timelapse.share.volume import volumes_of
-
-
-def nothing(*_told: int) -> bool:
-    """Take note of nothing, and cancel nothing."""
-    return False
 
 
 def findings(folder: Path, destination: str = "ome-tiff") -> List[Finding]:

@@ -26,7 +26,7 @@ def document(subject: Subject) -> ET.Element:
     (volume,) = volumes_of(subject, ORDER)
     planes = read_planes(subject, volume, set())
     text = "".join(ome_xml(subject, volume, planes, in_tiff=True))
-    assert text.isascii() if hasattr(text, "isascii") else text.encode("ascii")
+    assert text.isascii()
     return ET.fromstring(text)  # noqa: S314 - our own document
 
 
