@@ -27,11 +27,12 @@ from openflexure_timelapse.share.volume import (
 __all__ = ["OLDEST_PYTHON", "OmeDestination", "Steps", "read_planes"]
 
 OLDEST_PYTHON = (3, 11)
-# What a plane takes beside its pixels: its page, its lines in both lists and in the
-# XML, and what deflate adds to pixels that it cannot make smaller.
-BYTES_PER_PLANE = 6000
+# What a plane takes beside its pixels: its lines in both lists and in the XML, its page
+# in a TIFF or the folders in which a Zarr has it, four of a disk's block each.
+BYTES_PER_PLANE = 25_000
 BYTES_PER_VOLUME = 100_000
-SHARE_ADDED = 1000
+# What deflate adds to pixels that it cannot make smaller, at most: one in so many.
+ONE_ADDED_IN = 1000
 Picture = NDArray[np.uint8]
 
 
@@ -124,7 +125,7 @@ class OmeDestination(ABC):
         planes = sum(volume.points * volume.planes for volume in volumes)
         left_out = sum(volume.misfits for volume in volumes)
         beside = (planes + left_out) * BYTES_PER_PLANE + len(volumes) * BYTES_PER_VOLUME
-        return pixels + pixels // SHARE_ADDED + beside
+        return pixels + pixels // ONE_ADDED_IN + beside
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Put everything into the bundle but its README and checksums."""
