@@ -5,6 +5,8 @@ from typing import Dict
 from openflexure_timelapse.share.destination import Destination
 from openflexure_timelapse.share.inaturalist import INaturalist
 from openflexure_timelapse.share.nordic_microalgae import NordicMicroalgae
+from openflexure_timelapse.share.ome_tiff import OME_TIFF
+from openflexure_timelapse.share.ome_zarr import OME_ZARR
 
 __all__ = ["DESTINATIONS"]
 
@@ -13,6 +15,8 @@ __all__ = ["DESTINATIONS"]
 _ROWS: "tuple[Destination, ...]" = (
     NordicMicroalgae(),
     INaturalist(),
+    OME_TIFF,
+    OME_ZARR,
 )
 
 DESTINATIONS: Dict[str, Destination] = {row.name: row for row in _ROWS}
