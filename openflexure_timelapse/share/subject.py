@@ -10,14 +10,15 @@ from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import grid_of
-from openflexure_timelapse.share.record_file import read_record
+from openflexure_timelapse.share.record_file import record_of
 from openflexure_timelapse.share.shared_log import shared_before
+from openflexure_timelapse.share.taxa import Taxa
 from openflexure_timelapse.store.fence import check_links
 from openflexure_timelapse.store.layout import local_time
 from openflexure_timelapse.store.run_reader import RunReader
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["Imaged", "Subject", "open_subject", "time_of"]
+__all__ = ["Imaged", "Subject", "open_subject", "scale_of", "time_of"]
 
 PAGE = 500
 NS_PER_S = 1_000_000_000
@@ -70,6 +71,10 @@ class Subject:
         When.
     shared_before : tuple of str
         The destinations that bundles of this run were made for before.
+    reader : RunReader
+        Of the run's index.
+    taxa : Taxa or None
+        The names of organisms that the person has given; None for none.
     """
 
     run_id: str
@@ -83,6 +88,7 @@ class Subject:
     imaged: Imaged
     shared_before: Tuple[str, ...]
     reader: RunReader
+    taxa: Optional[Taxa] = None
 
     @property
     def positions(self) -> Tuple[str, ...]:
@@ -114,8 +120,15 @@ def time_of(frame: Frame) -> Optional[datetime]:
 
 
 @contextlib.contextmanager
-def open_subject(folder: Path) -> Iterator[Subject]:
+def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]:
     """Open a run in order to share it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    taxa : Taxa, optional
+        As for `Subject`.
 
     Raises
     ------
@@ -126,8 +139,8 @@ def open_subject(folder: Path) -> Iterator[Subject]:
     with RunStore.open_read(folder) as store:
         header = store.header
         plan = parse_plan(header["plan"])
-        record = read_record(folder) or plan.sample or Record()
-        scale, source = _scale(header, record)
+        record = record_of(folder, plan)
+        scale, source = scale_of(header, record)
         yield Subject(
             run_id=folder.name,
             folder=folder,
@@ -140,6 +153,7 @@ def open_subject(folder: Path) -> Iterator[Subject]:
             imaged=_imaged(store, plan),
             shared_before=shared_before(folder),
             reader=store,
+            taxa=taxa,
         )
 
 
@@ -154,7 +168,7 @@ def _imaged(store: RunReader, plan: Plan) -> Imaged:
     )
 
 
-def _scale(header: Mapping[str, Any], record: Record) -> Tuple[Optional[float], str]:
+def scale_of(header: Mapping[str, Any], record: Record) -> Tuple[Optional[float], str]:
     """Return micrometres per pixel of the stored frames, and where they come from."""
     camera: Dict[str, Any] = dict(header["camera"])
     if record.um_per_pixel is not None:
