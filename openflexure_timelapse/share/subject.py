@@ -18,7 +18,7 @@ from openflexure_timelapse.store.layout import local_time
 from openflexure_timelapse.store.run_reader import RunReader
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["Imaged", "Subject", "open_subject", "scale_of", "time_of"]
+__all__ = ["Imaged", "Subject", "imaged_of", "open_subject", "scale_of", "time_of"]
 
 PAGE = 500
 NS_PER_S = 1_000_000_000
@@ -150,14 +150,14 @@ def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]
             occurrence_id=str(record.uuid or header["dataset_id"]),
             um_per_pixel=scale,
             scale_source=source,
-            imaged=_imaged(store, plan),
+            imaged=imaged_of(store, plan),
             shared_before=shared_before(folder),
             reader=store,
             taxa=taxa,
         )
 
 
-def _imaged(store: RunReader, plan: Plan) -> Imaged:
+def imaged_of(store: RunReader, plan: Plan) -> Imaged:
     """Return when a run was imaged."""
     first, last = store.frames(0, 1), store.last_frame()
     return Imaged(
