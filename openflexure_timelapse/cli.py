@@ -29,6 +29,8 @@ from openflexure_timelapse.console.printing import (
     nice_seconds,
     outcome_words,
 )
+from openflexure_timelapse.console.run_folder import library_of, run_folder
+from openflexure_timelapse.console.share import describe, names, share, share_verify
 from openflexure_timelapse.console.simulate import check_scene, serve_simulated
 from openflexure_timelapse.errors import (
     InvalidRequestError,
@@ -279,7 +281,7 @@ def _runs(options: argparse.Namespace, printer: Printer) -> int:
 
 def _show(options: argparse.Namespace, printer: Printer) -> int:
     """Show one run."""
-    library, run_id = _library_of(options.run)
+    library, run_id = library_of(options.run)
     run = {**library.run(run_id), "reasons": library.reasons(run_id)}
     printer.result(run)
     state = run["state"] or {}
@@ -301,7 +303,7 @@ def _show(options: argparse.Namespace, printer: Printer) -> int:
 
 def _verify(options: argparse.Namespace, printer: Printer) -> int:
     """Check every acknowledged frame of a run."""
-    folder = _run_folder(options.run)
+    folder = run_folder(options.run)
     with printer.progress() as progress:
         bar = progress.add_task("Verifying", total=None, note="")
         report = verify(
@@ -316,7 +318,7 @@ def _verify(options: argparse.Namespace, printer: Printer) -> int:
 
 def _repair(options: argparse.Namespace, printer: Printer) -> int:
     """Rebuild a run's index from its frames."""
-    report = repair(_run_folder(options.run))
+    report = repair(run_folder(options.run))
     printer.result(report.to_json())
     for line in report.lines():
         printer.say(line)
@@ -325,7 +327,7 @@ def _repair(options: argparse.Namespace, printer: Printer) -> int:
 
 def _movie(options: argparse.Namespace, printer: Printer) -> int:
     """Make a movie of a run."""
-    library, run_id = _library_of(options.run)
+    library, run_id = library_of(options.run)
     told = recording.make_movies(library, run_id, recipe_of(options), printer)
     printer.result(told)
     _print_movies(printer, told)
@@ -359,23 +361,6 @@ def _install(options: argparse.Namespace, printer: Printer) -> int:
     return 0
 
 
-# -------------------------------------------------------------------------- arguments
-
-
-def _run_folder(path: Path) -> Path:
-    """Return the folder of a run."""
-    if not path.is_dir():
-        told = f"There is no run folder {path}; runs lists those of a data folder."
-        raise NotFoundError(told)
-    return path.resolve()
-
-
-def _library_of(path: Path) -> "tuple[Library, str]":
-    """Return the library that a run's folder lies in, and the run's id."""
-    folder = _run_folder(path)
-    return Library(folder.parent, RealClock(), RealDisk()), folder.name
-
-
 COMMANDS = Commands(
     demo=_demo,
     record=_record,
@@ -387,6 +372,10 @@ COMMANDS = Commands(
     verify=_verify,
     repair=_repair,
     movie=_movie,
+    describe=describe,
+    names=names,
+    share=share,
+    share_verify=share_verify,
     doctor=_doctor,
     notify=_notify,
     install=_install,

@@ -1,6 +1,7 @@
 """The arguments of the command line, and nothing that acts on them."""
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NoReturn, Optional
@@ -10,12 +11,14 @@ from typing_extensions import get_args
 from openflexure_timelapse import __version__
 from openflexure_timelapse.console.printing import Printer
 from openflexure_timelapse.recipe import CODEC_NAMES, FORMAT_NAMES, Recipe
+from openflexure_timelapse.share.order import DESTINATION_NAMES, ShareOrder
 
 __all__ = ["Commands", "parser", "recipe_of"]
 
 Command = Callable[[argparse.Namespace, Printer], int]
 
 FASTEST = 1e6
+SHARE_VERIFY = "share verify"
 MOVIE_OPTIONS = (
     ("fps", float, "frames per second of the movie"),
     ("width", int, "of the picture in pixels"),
@@ -47,6 +50,10 @@ class Commands:
     verify: Command
     repair: Command
     movie: Command
+    describe: Command
+    names: Command
+    share: Command
+    share_verify: Command
     doctor: Command
     notify: Command
     install: Command
@@ -58,6 +65,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read commands of two words as one: a run is not called ``verify``."""
+        words = list(sys.argv[1:] if args is None else args)
+        if words[:2] == SHARE_VERIFY.split():
+            words[:2] = [SHARE_VERIFY]
+        return super().parse_known_args(words, namespace)
 
 
 def parser(commands: Commands) -> argparse.ArgumentParser:
@@ -86,6 +100,18 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
         added = _add(names, name, command)
         added.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
     _add_movie(_add(names, "movie", commands.movie))
+    describe = _add(names, "describe", commands.describe)
+    describe.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    described = "a record that replaces the run's, as JSON"
+    describe.add_argument("file", type=Path, nargs="?", metavar="FILE", help=described)
+    _add_share(_add(names, "share", commands.share))
+    verified = _add(names, SHARE_VERIFY, commands.share_verify)
+    bundle = "a bundle's folder or zip file"
+    verified.add_argument("bundle", type=Path, metavar="BUNDLE", help=bundle)
+    named = _add(names, "names", commands.names)
+    named.add_argument("query", metavar="BEGINNING", help="of a scientific name")
+    named.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    named.add_argument("--limit", type=int, default=20, metavar="N")
     doctor = _add(names, "doctor", commands.doctor)
     doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
     notify = _add(names, "notify", commands.notify)
@@ -219,6 +245,45 @@ def _add_movie(movie: argparse.ArgumentParser) -> None:
     )
     for name in WRITTEN:
         movie.add_argument(f"--no-{name.replace('_', '-')}", action="store_true")
+
+
+def _add_share(share: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``share``."""
+    share.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    share.add_argument(
+        "--to", choices=DESTINATION_NAMES, required=True, help="where it belongs"
+    )
+    share.add_argument("--out", type=Path, default=Path(), metavar="DIR")
+    share.add_argument("--check", action="store_true", help="only tell what is missing")
+    share.add_argument("--position", metavar="NAME", help="only this one; all")
+    share.add_argument(
+        "--frames",
+        type=_numbers,
+        metavar="N,N,...",
+        help="numbers of the stills, as in frames.csv; those that we suggest",
+    )
+    share.add_argument("--movie", metavar="NAME", help="the GIF; the first that fits")
+    share.add_argument(
+        "--place-in-images",
+        action="store_true",
+        help="write the coordinates into the images as well",
+    )
+    for name, told in (
+        ("coordinates", "as your profile in Artportalen is set; sweref99tm"),
+        ("basis_of_record", "Darwin Core's; MachineObservation"),
+    ):
+        choices = get_args(ShareOrder.model_fields[name].annotation)
+        share.add_argument(f"--{name.replace('_', '-')}", choices=choices, help=told)
+    share.add_argument("--base-url", metavar="URL", help="where the media will be kept")
+
+
+def _numbers(text: str) -> List[int]:
+    """Read ``--frames``: whole numbers with commas between them."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        message = f"{text!r} is not N,N,..., for example 1,50,120"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def recipe_of(options: argparse.Namespace) -> Dict[str, Any]:

@@ -8,7 +8,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from openflexure_timelapse.errors import RunActiveError, StorageError
+from openflexure_timelapse.errors import DamagedRunError, RunActiveError, StorageError
 from openflexure_timelapse.hosts.todo import runs_to_do
 from openflexure_timelapse.movie.reel import sweep_reels
 from openflexure_timelapse.movie.render import sweep_renders
@@ -48,11 +48,18 @@ def sweep(data_folder: Path) -> None:
             to_do = runs_to_do(data_folder)
             for folder in data_folder.iterdir():
                 if layout.is_run_id(folder.name):
-                    sweep_renders(folder)
-                    if folder.name not in to_do:
-                        sweep_reels(folder / layout.MOVIES)
-                    _remove_temporaries(folder / layout.PREVIEWS)
-                    _remove_temporaries(folder / layout.SHARE)
+                    # One run that is damaged, a link for example, keeps nobody out.
+                    with contextlib.suppress(OSError, DamagedRunError):
+                        _sweep_run(folder, is_to_do=folder.name in to_do)
+
+
+def _sweep_run(folder: Path, *, is_to_do: bool) -> None:
+    """Remove what was cut off in a run."""
+    sweep_renders(folder)
+    if not is_to_do:
+        sweep_reels(folder / layout.MOVIES)
+    for name in (layout.PREVIEWS, layout.SHARE):
+        _remove_temporaries(folder / name)
 
 
 def _remove_temporaries(folder: Path) -> None:
