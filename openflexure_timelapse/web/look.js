@@ -6,6 +6,7 @@ import { Curves } from "./curves.js";
 import { confirmedDelete, Maker, Shelf } from "./movies.js";
 import { bytes, many, moment } from "./numbers.js";
 import { Player } from "./player.js";
+import { Share } from "./share.js";
 import { Timeline } from "./timeline.js";
 import { outcomeText } from "./words.js";
 
@@ -107,7 +108,7 @@ export class Look {
 
   close() {
     if (!this.open) return;
-    for (const part of [this.open.player, this.open.shelf]) if (part) part.close();
+    for (const part of [this.open.player, this.open.shelf, this.open.share]) if (part) part.close();
     this.open = null;
     show(at("one"), false);
     at("look").classList.remove("has-one");
@@ -167,7 +168,8 @@ export class Look {
     if (found.frames) {
       open.player = new Player(about);
       parts.unshift(open.player.element, timeline.element);
-      parts.push(new Maker(about, shelf, open.player).element);
+      open.share = new Share(about, shelf);
+      parts.push(new Maker(about, shelf, open.player).element, open.share.element);
     } else parts.unshift(timeline.element);
     const downloads = el("div", { className: "buttons" });
     shelf.onfiles = (files) => this.downloads(downloads, run, files);

@@ -79,7 +79,7 @@ export class Shelf {
   }
 
   showFiles(files) {
-    const movies = files.filter((file) => file.name.startsWith("movies/"));
+    const movies = files.filter(({ name }) => /^(movies|share)\//.test(name));
     const key = JSON.stringify(movies);
     this.files = files;
     if (this.onfiles) this.onfiles(files);
@@ -91,7 +91,7 @@ export class Shelf {
   movie({ name, bytes: size }) {
     const src = fileAddress(this.run, name);
     const isPicture = /\.(gif|webp|apng|png)$/.test(name);
-    const short = name.split("/").pop();
+    const short = name.split("/").pop().replace(`${this.run}_`, "");
     const picture = name.endsWith(".zip") ? null
       : isPicture ? el("img", { src, alt: `The time-lapse as a ${name.endsWith(".png") ? "" : "moving "}picture, ${short}`, loading: "lazy" })
       : el("video", { src, controls: true, preload: "metadata", playsInline: true, loop: true, "aria-label": `The time-lapse as a movie, ${short}` });
@@ -103,6 +103,10 @@ export class Shelf {
 
 function endText(job) {
   if (job.kind === "verify") return job.state === "done" ? reportText(job.report) : `${jobText(job)}. ${job.message}`;
+  if (job.kind === "share") {
+    return { done: "The bundle is ready below. Its README says how to go on.", cancelled: "The bundle was cancelled; nothing of it is left." }[job.state]
+      || `The bundle could not be made. ${job.message}`;
+  }
   const place = job.position && job.position !== "here" ? ` of ${job.position}` : "";
   const thing = `The ${isStill(job.recipe || {}) ? "picture" : "movie"}${place}`;
   if (job.state === "done") return `${thing} is ready below.`;

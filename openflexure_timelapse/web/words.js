@@ -68,4 +68,6 @@ const JOBS = {
   failed: "failed", cancelled: "cancelled",
 };
 
-export const jobText = (job) => `${job.kind === "verify" ? "Check of the files" : "Movie"}: ${JOBS[job.state] || job.state}`;
+const KINDS = { verify: "Check of the files", share: "Bundle" };
+
+export const jobText = (job) => `${KINDS[job.kind] || "Movie"}: ${JOBS[job.state] || job.state}`;
