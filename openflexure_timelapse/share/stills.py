@@ -139,15 +139,14 @@ def chosen(
 
 
 def _line(candidates: Sequence[Candidate], changes: Sequence[float]) -> List[float]:
-    """Return where each lies between 0 and 1: half by time, half by change."""
+    """Return where each lies between 0 and 1: half by time, half by change if any."""
     begin_ns = candidates[0].elapsed_ns
     length_ns = max(1, candidates[-1].elapsed_ns - begin_ns)
+    times = [(one.elapsed_ns - begin_ns) / length_ns for one in candidates]
     changed = list(accumulate(changes))
-    whole = changed[-1] or 1.0
-    return [
-        0.5 * (one.elapsed_ns - begin_ns) / length_ns + 0.5 * change / whole
-        for one, change in zip(candidates, changed)
-    ]
+    if not changed[-1]:
+        return times
+    return [(at + change / changed[-1]) / 2 for at, change in zip(times, changed)]
 
 
 def quotas(positions: Sequence[str], most: int) -> Dict[str, int]:
