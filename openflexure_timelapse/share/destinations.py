@@ -5,13 +5,19 @@ from typing import Dict
 from openflexure_timelapse.share.artportalen import Artportalen
 from openflexure_timelapse.share.destination import Destination
 from openflexure_timelapse.share.gbif import Gbif
+from openflexure_timelapse.share.inaturalist import INaturalist
 from openflexure_timelapse.share.nordic_microalgae import NordicMicroalgae
 
 __all__ = ["DESTINATIONS"]
 
 # A destination's module adds its row here; `tests/unit/share` compares the table with
 # the names that an order may have.
-_ROWS: "tuple[Destination, ...]" = (NordicMicroalgae(), Artportalen(), Gbif())
+_ROWS: "tuple[Destination, ...]" = (
+    NordicMicroalgae(),
+    INaturalist(),
+    Artportalen(),
+    Gbif(),
+)
 
 DESTINATIONS: Dict[str, Destination] = {row.name: row for row in _ROWS}
 """By the name in an order."""

@@ -21,13 +21,22 @@ from openflexure_timelapse.movie.filters import (
     text_size_px,
 )
 from openflexure_timelapse.share.image_metadata import ImageMetadata, with_metadata
+from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
 
-__all__ = ["Limits", "image_copy", "read_frame", "scale_bar_copy"]
+__all__ = [
+    "Limits",
+    "image_copy",
+    "largest_copy_bytes",
+    "read_frame",
+    "scale_bar_copy",
+]
 
 QUALITIES = (92, 85, 70)
 ORIENTATION = 0x0112
 MARGIN_PER_TEXT = 0.8
+METADATA_BYTES = 2 * 65_536
+"""Two segments of a JPEG, EXIF and XMP, have no more."""
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -50,6 +59,15 @@ class Limits:
         """Tell whether a picture is small enough."""
         light = self.size_bytes is None or size_bytes <= self.size_bytes
         return light and max(size) <= self.side_px
+
+
+def largest_copy_bytes(subject: Subject, order: ShareOrder) -> int:
+    """Return how large a copy may become: a byte for each pixel, and its metadata."""
+    last = subject.reader.last_frame(order.position)
+    if last is None:
+        return 0
+    pixels = last.draft.width * last.draft.height
+    return max(pixels, last.size_bytes) + METADATA_BYTES
 
 
 def read_frame(subject: Subject, frame: Frame) -> bytes:

@@ -18,6 +18,7 @@ from openflexure_timelapse.share.guide_text import guide_text
 from openflexure_timelapse.share.image_copy import (
     Limits,
     image_copy,
+    largest_copy_bytes,
     read_frame,
     scale_bar_copy,
 )
@@ -70,12 +71,8 @@ class NordicMicroalgae:
         ]
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
-        """Return how much room the copies take, at a byte for each pixel."""
-        last = subject.reader.last_frame(order.position)
-        if last is None:
-            return 0
-        pixels = last.draft.width * last.draft.height
-        return 2 * MOST_STILLS * max(pixels, last.size_bytes)
+        """Return how much room the copies take, with a scale bar and without."""
+        return 2 * MOST_STILLS * largest_copy_bytes(subject, order)
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the images, the table and ``media.json``."""

@@ -139,15 +139,14 @@ def chosen(
 
 
 def _line(candidates: Sequence[Candidate], changes: Sequence[float]) -> List[float]:
-    """Return where each lies between 0 and 1: half by time, half by change."""
+    """Return where each lies between 0 and 1: half by time, half by change if any."""
     begin_ns = candidates[0].elapsed_ns
     length_ns = max(1, candidates[-1].elapsed_ns - begin_ns)
+    times = [(one.elapsed_ns - begin_ns) / length_ns for one in candidates]
     changed = list(accumulate(changes))
-    whole = changed[-1] or 1.0
-    return [
-        0.5 * (one.elapsed_ns - begin_ns) / length_ns + 0.5 * change / whole
-        for one, change in zip(candidates, changed)
-    ]
+    if not changed[-1]:
+        return times
+    return [(at + change / changed[-1]) / 2 for at, change in zip(times, changed)]
 
 
 def quotas(positions: Sequence[str], most: int) -> Dict[str, int]:
@@ -289,8 +288,9 @@ def _doubts(frame: Frame, order: ShareOrder) -> List[Finding]:
 
 def _none_good(subject: Subject, order: ShareOrder) -> List[Finding]:
     """Return a finding that blocks, where no frame can be suggested."""
-    frames = subject.frames(order.position)
-    if any(not frame.draft.flags for frame in frames) or not subject.imaged.frames:
+    if order.position not in {None, *subject.positions} or not subject.imaged.frames:
+        return []
+    if any(not frame.draft.flags for frame in subject.frames(order.position)):
         return []
     told = f"No frame of {subject.run_id} passed its checks; name those that you want."
     return [Finding("order.frames", told, blocks=True)]
