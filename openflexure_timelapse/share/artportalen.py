@@ -17,7 +17,12 @@ from openflexure_timelapse.share.bundle import Bundle
 from openflexure_timelapse.share.cell_text import cell_text
 from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.guide_text import guide_text
-from openflexure_timelapse.share.image_copy import Limits, image_copy, read_frame
+from openflexure_timelapse.share.image_copy import (
+    Limits,
+    image_copy,
+    largest_copy_bytes,
+    read_frame,
+)
 from openflexure_timelapse.share.image_words import holder_of, metadata_of, title_of
 from openflexure_timelapse.share.licences import licence_of
 from openflexure_timelapse.share.line_text import line_text
@@ -62,12 +67,8 @@ class Artportalen:
         ]
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
-        """Return how much room the copies take, at a byte for each pixel."""
-        last = subject.reader.last_frame(order.position)
-        if last is None:
-            return 0
-        pixels = last.draft.width * last.draft.height
-        return MOST_STILLS * max(pixels, last.size_bytes) + WORKBOOK_BYTES
+        """Return how much room the images and the row take."""
+        return MOST_STILLS * largest_copy_bytes(subject, order) + WORKBOOK_BYTES
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the row twice, and the images."""

@@ -103,6 +103,10 @@ class Bundle:
         except OSError as exc:
             raise storage_error(exc, "write", place) from exc
 
+    def sha256(self, name: str) -> str:
+        """Return the checksum of the file `name`, as hex."""
+        return _digest(self.path(name))
+
     def seal(self) -> None:
         """Write the checksums of all that is in it, and flush it to the device."""
         lines = []

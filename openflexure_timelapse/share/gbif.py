@@ -13,7 +13,7 @@ from urllib.parse import quote
 from PIL import Image
 
 from openflexure_timelapse.names import slug
-from openflexure_timelapse.share.bundle import Bundle, digest_of
+from openflexure_timelapse.share.bundle import Bundle
 from openflexure_timelapse.share.cell_text import cell_text
 from openflexure_timelapse.share.darwin_core import archive_of, core_id, occurrence_of
 from openflexure_timelapse.share.eml import dataset_title, eml_of
@@ -28,6 +28,7 @@ from openflexure_timelapse.share.guide_text import guide_text
 from openflexure_timelapse.share.image_copy import (
     Limits,
     image_copy,
+    largest_copy_bytes,
     read_frame,
 )
 from openflexure_timelapse.share.image_words import metadata_of, title_of
@@ -44,7 +45,6 @@ from openflexure_timelapse.share.stills import (
     suggested,
 )
 from openflexure_timelapse.share.subject import Subject
-from openflexure_timelapse.store.digest import sha256_of
 
 __all__ = ["Gbif"]
 
@@ -81,11 +81,7 @@ class Gbif:
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room stills and movies take."""
         movies = sum(path.stat().st_size for path in movie_files(subject, order))
-        last = subject.reader.last_frame(order.position)
-        still = 0
-        if last is not None:
-            still = max(last.draft.width * last.draft.height, last.size_bytes)
-        return MOST_STILLS * still + movies + TABLES_BYTES
+        return MOST_STILLS * largest_copy_bytes(subject, order) + movies + TABLES_BYTES
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the media, the archive, and the manifest where the archive has none."""
@@ -138,10 +134,11 @@ def _add_stills(subject: Subject, order: ShareOrder, bundle: Bundle) -> Dict[str
         metadata = metadata_of(subject, order, frame, title=title_of(subject))
         jpeg = image_copy(read_frame(subject, frame), frame, metadata, LIMITS)
         file = f"{subject.occurrence_id}_{frame.n:07d}.jpg"
-        bundle.add(f"{MEDIA}/{file}", jpeg)
+        name = f"{MEDIA}/{file}"
+        bundle.add(name, jpeg)
         with Image.open(io.BytesIO(jpeg)) as image:
             size = image.size
-        rows[file] = still_row(subject, frame, file, sha256_of(jpeg), size)
+        rows[file] = still_row(subject, frame, file, bundle.sha256(name), size)
     return rows
 
 
@@ -152,10 +149,10 @@ def _add_movies(subject: Subject, order: ShareOrder, bundle: Bundle) -> Dict[str
     for number, path in enumerate(movie_files(subject, order), 1):
         bundle.tell(total, total)
         file = _movie_name(subject, path, number)
-        bundle.copy(f"{MEDIA}/{file}", path)
-        copy = bundle.path(f"{MEDIA}/{file}")
-        facts, media_type = movie_facts(copy), MOVIE_TYPES[path.suffix]
-        rows[file] = movie_row(subject, facts, file, digest_of(copy), media_type)
+        name = f"{MEDIA}/{file}"
+        bundle.copy(name, path)
+        facts, media_type = movie_facts(path), MOVIE_TYPES[path.suffix]
+        rows[file] = movie_row(subject, facts, file, bundle.sha256(name), media_type)
     return rows
 
 
