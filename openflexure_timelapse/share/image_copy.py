@@ -119,7 +119,7 @@ def image_copy(
             if limits.hold(size, len(copied)):
                 return copied
         picture = _pixels(jpeg)
-        picture.thumbnail((limits.side_px, limits.side_px), Image.LANCZOS)
+        picture.thumbnail((limits.side_px, limits.side_px))
         for quality in QUALITIES:
             copied = with_metadata(_encoded(picture, quality), metadata)
             if limits.hold(picture.size, len(copied)):
@@ -154,7 +154,7 @@ def scale_bar_copy(
     try:
         picture = _pixels(jpeg)
         width = picture.width
-        picture.thumbnail((limits.side_px, limits.side_px), Image.LANCZOS)
+        picture.thumbnail((limits.side_px, limits.side_px))
         scale = um_per_pixel * width / picture.width
         # A grey bar on grey: it looks the same in RGB as in OpenCV's order.
         pixels = np.array(picture)
