@@ -23,6 +23,7 @@ from openflexure_timelapse.movie.filters import (
 from openflexure_timelapse.share.image_metadata import ImageMetadata, with_metadata
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
+from openflexure_timelapse.store.exif import is_whole_jpeg
 
 __all__ = [
     "Limits",
@@ -76,12 +77,15 @@ def read_frame(subject: Subject, frame: Frame) -> bytes:
     Raises
     ------
     ShareError
-        When it cannot be read.
+        When it cannot be read, or is cut short.
     """
     try:
-        return subject.path(frame).read_bytes()
+        jpeg = subject.path(frame).read_bytes()
     except OSError as exc:
         raise ShareError(_told(frame, exc)) from exc
+    if not is_whole_jpeg(jpeg):
+        raise ShareError(_told(frame, "it is cut short"))
+    return jpeg
 
 
 def image_copy(
@@ -115,7 +119,7 @@ def image_copy(
             if limits.hold(size, len(copied)):
                 return copied
         picture = _pixels(jpeg)
-        picture.thumbnail((limits.side_px, limits.side_px), Image.LANCZOS)
+        picture.thumbnail((limits.side_px, limits.side_px))
         for quality in QUALITIES:
             copied = with_metadata(_encoded(picture, quality), metadata)
             if limits.hold(picture.size, len(copied)):
@@ -150,7 +154,7 @@ def scale_bar_copy(
     try:
         picture = _pixels(jpeg)
         width = picture.width
-        picture.thumbnail((limits.side_px, limits.side_px), Image.LANCZOS)
+        picture.thumbnail((limits.side_px, limits.side_px))
         scale = um_per_pixel * width / picture.width
         # A grey bar on grey: it looks the same in RGB as in OpenCV's order.
         pixels = np.array(picture)
@@ -187,7 +191,7 @@ def _encoded(picture: Image.Image, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def _told(frame: Frame, problem: Exception) -> str:
+def _told(frame: Frame, problem: object) -> str:
     """Return why there is no copy of a frame."""
     told = f"Frame {frame.n} ({frame.file}) cannot be read: {problem}; "
     return told + "run verify to see what else is damaged, or name other frames."

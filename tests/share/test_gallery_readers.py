@@ -72,7 +72,9 @@ def test_pillow_makes_webp_of_every_still(nordic: Path, side: int) -> None:
             factor = min(1.0, side / max(image.size))
             size = tuple(max(1, int(length * factor)) for length in image.size)
             stream = io.BytesIO()
-            made = image if factor == 1 else image.resize(size, Image.LANCZOS)
+            made = (
+                image if factor == 1 else image.resize(size, Image.Resampling.LANCZOS)
+            )
             made.save(stream, format="webp")
             preview = image.convert("RGB")
             preview.thumbnail((80, 80))

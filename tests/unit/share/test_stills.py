@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from cases.gallery import noisy_jpeg, shared_run
+from cases.gallery import bundled, noisy_jpeg, shared_run
 from cases.stored import draft, new_run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openflexure_timelapse.errors import InvalidShareError
+from openflexure_timelapse.errors import InvalidShareError, ShareError
 from openflexure_timelapse.frame import Flag
 from openflexure_timelapse.share.order import parse_order
 from openflexure_timelapse.share.sharing import check_share
@@ -126,3 +126,20 @@ def test_a_run_of_bad_frames_is_told(tmp_path: Path) -> None:
         named = parse_order({"destination": "nordic-microalgae", "frames": [2]})
         (doubt,) = check_share(subject, named)
     assert "Frame 2 failed a check (dark)" in doubt.sentence
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut short"])
+@pytest.mark.parametrize("destination", ["nordic-microalgae", "inaturalist"])
+def test_a_named_frame_that_is_damaged_makes_no_bundle(
+    tmp_path: Path, destination: str, damage: str
+) -> None:
+    """It is said which, and what to do; nothing is left behind."""
+    run = shared_run(tmp_path, count=3)
+    path = run / "frames" / "here" / "0000001.jpeg"
+    path.write_bytes(path.read_bytes()[:9000])
+    if damage == "gone":
+        path.unlink()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ShareError, match=r"Frame 2 \(frames/here/0000001.jpeg\)"):
+        bundled(run, destination, frames=[2])
+    assert sorted(tmp_path.iterdir()) == before
