@@ -4,9 +4,8 @@ Its import takes rows that are pasted from a table. The images are added by hand
 the sighting is reviewed, so their names begin with the row's ``Externid``.
 """
 
-from typing import Callable, Dict, List
+from typing import Dict, List
 
-from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.share.artportalen_findings import (
     coordinate_findings,
     doubts,
@@ -28,12 +27,7 @@ from openflexure_timelapse.share.licences import licence_of
 from openflexure_timelapse.share.line_text import line_text
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import (
-    named,
-    quotas,
-    stills_findings,
-    suggested,
-)
+from openflexure_timelapse.share.stills import ordered, stills_findings
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.workbook import workbook_of
 
@@ -84,7 +78,7 @@ class Artportalen:
         bundle.add_text(TABLE, _table(row))
         lines = (HEADINGS, [row[heading] for heading in HEADINGS])
         bundle.add(WORKBOOK, workbook_of(SHEET, lines))
-        for number, frame in enumerate(_stills(subject, order, tell), 1):
+        for number, frame in enumerate(ordered(subject, order, MOST_STILLS, tell), 1):
             tell()
             metadata = metadata_of(subject, order, frame, title=title_of(subject))
             name = f"{IMAGES}/{subject.occurrence_id}_{number:02d}.jpg"
@@ -112,16 +106,6 @@ class Artportalen:
             "holder": line_text(holder_of(subject)) or "-",
         }
         return guide_text(self.name, language, values)
-
-
-def _stills(
-    subject: Subject, order: ShareOrder, tell: Callable[[], None]
-) -> List[Frame]:
-    """Return the frames that are shared."""
-    if order.frames:
-        return named(subject, order)
-    places = subject.positions if order.position is None else (order.position,)
-    return suggested(subject, quotas(places, MOST_STILLS), tell)
 
 
 def _table(row: Dict[str, str]) -> str:

@@ -38,12 +38,7 @@ from openflexure_timelapse.share.movie_facts import movie_facts
 from openflexure_timelapse.share.movie_files import MOVIE_TYPES, movie_files
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import (
-    named,
-    quotas,
-    stills_findings,
-    suggested,
-)
+from openflexure_timelapse.share.stills import ordered, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["Gbif"]
@@ -122,14 +117,8 @@ def _add_stills(subject: Subject, order: ShareOrder, bundle: Bundle) -> Dict[str
         done += 1
         bundle.tell(min(done, total), total)
 
-    places = subject.positions if order.position is None else (order.position,)
-    frames = (
-        named(subject, order)
-        if order.frames
-        else suggested(subject, quotas(places, MOST_STILLS), tell)
-    )
     rows = {}
-    for frame in frames:
+    for frame in ordered(subject, order, MOST_STILLS, tell):
         tell()
         metadata = metadata_of(subject, order, frame, title=title_of(subject))
         jpeg = image_copy(read_frame(subject, frame), frame, metadata, LIMITS)

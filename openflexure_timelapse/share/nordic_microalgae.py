@@ -7,7 +7,7 @@ table, and the same as the file that the people who run the site can load.
 import csv
 import io
 import json
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping
 
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.names import slug
@@ -33,12 +33,7 @@ from openflexure_timelapse.share.nordic_findings import (
 from openflexure_timelapse.share.nordic_form import FIELDS, attributes_of
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import (
-    named,
-    quotas,
-    stills_findings,
-    suggested,
-)
+from openflexure_timelapse.share.stills import ordered, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["NordicMicroalgae"]
@@ -85,7 +80,7 @@ class NordicMicroalgae:
             bundle.tell(min(done, total), total)
 
         files = []
-        for frame in _stills(subject, order, tell):
+        for frame in ordered(subject, order, MOST_STILLS, tell):
             tell()
             files.append(_add_images(subject, order, bundle, frame))
         attributes = attributes_of(subject)
@@ -111,16 +106,6 @@ class NordicMicroalgae:
         ]
         values = {"run": subject.run_id, "taxon": name, "values": "\n".join(typed)}
         return guide_text(self.name, language, values)
-
-
-def _stills(
-    subject: Subject, order: ShareOrder, tell: Callable[[], None]
-) -> List[Frame]:
-    """Return the frames that are shared."""
-    if order.frames:
-        return named(subject, order)
-    places = subject.positions if order.position is None else (order.position,)
-    return suggested(subject, quotas(places, MOST_STILLS), tell)
 
 
 def _add_images(

@@ -27,6 +27,7 @@ __all__ = [
     "change_between",
     "chosen",
     "named",
+    "ordered",
     "quotas",
     "stills_findings",
     "suggested",
@@ -236,6 +237,16 @@ def named(subject: Subject, order: ShareOrder) -> List[Frame]:
         When the run has not all of them; `stills_findings` says so before.
     """
     return [subject.reader.frame(n) for n in sorted(set(order.frames))]
+
+
+def ordered(
+    subject: Subject, order: ShareOrder, most: int, tell: Callable[[], None]
+) -> List[Frame]:
+    """Return the stills that are named, or else at most so many that we suggest."""
+    if order.frames:
+        return named(subject, order)
+    places = subject.positions if order.position is None else (order.position,)
+    return suggested(subject, quotas(places, most), tell)
 
 
 def stills_findings(
