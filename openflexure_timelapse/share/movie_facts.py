@@ -26,10 +26,19 @@ ILST = (b"udta", b"meta", b"ilst", COMMENT, b"data")
 # What is between the head of a box and the boxes inside it.
 INNER_HEADS = {b"meta": 4}
 DATA_HEAD_BYTES = 8
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    OverflowError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
-# As `movie.metadata` writes it.
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
+# As `movie.metadata` writes it. No plan has other intervals.
+SHORTEST_S, LONGEST_S = 1e-3, 1e9
+TIME = r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 SAID = re.compile(
     r"(?P<frames>\d{1,12}) frames, one each (?P<interval>[0-9][0-9.e+-]{0,20}) s"
     rf"(; (?P<begin>{TIME}) to (?P<end>{TIME}))?"
@@ -67,9 +76,9 @@ class MovieFacts:
         """How many times faster than life it plays, its gaps included."""
         if self.begin is None or self.end is None or not self.interval_s:
             return None
-        if self.duration_s <= 0:
-            return None
         shown_s = (self.end - self.begin).total_seconds() + self.interval_s
+        if min(shown_s, self.duration_s) <= 0:
+            return None
         return shown_s / self.duration_s
 
 
@@ -104,11 +113,25 @@ def facts_in(comment: str, size: Tuple[int, int], duration_s: float) -> MovieFac
     if said is None:
         return MovieFacts(*size, duration_s)
     try:
-        interval_s = float(said["interval"])
+        interval_s = _interval(said["interval"])
         begin, end = _moment(said["begin"]), _moment(said["end"])
     except ValueError:
         return MovieFacts(*size, duration_s)
     return MovieFacts(*size, duration_s, int(said["frames"]), interval_s, begin, end)
+
+
+def _interval(text: str) -> float:
+    """Return the seconds of a text.
+
+    Raises
+    ------
+    ValueError
+        When it is no number, or no interval of a plan.
+    """
+    interval_s = float(text)
+    if not SHORTEST_S <= interval_s <= LONGEST_S:
+        raise ValueError(f"no plan has an interval of {text} s")
+    return interval_s
 
 
 def _moment(text: Optional[str]) -> Optional[datetime]:

@@ -7,9 +7,9 @@ from datetime import date, datetime
 from typing import Iterator, List
 
 import pytest
+from cases.any_record import records
 from cases.gallery import shared_run
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from openflexure_timelapse.record import Record, Taxon
 from openflexure_timelapse.share.destinations import DESTINATIONS
@@ -17,59 +17,12 @@ from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.image_metadata import with_metadata
 from openflexure_timelapse.share.image_words import metadata_of
 from openflexure_timelapse.share.inaturalist_table import table_of
-from openflexure_timelapse.share.licences import LICENCES, NORDIC_MICROALGAE
+from openflexure_timelapse.share.licences import NORDIC_MICROALGAE
 from openflexure_timelapse.share.nordic_form import AREAS, attributes_of
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject, open_subject
 
 IMAGED = date(2026, 11, 23)
-ALAND = (60.1, 19.95)
-
-words = st.text(max_size=40) | st.sampled_from(
-    ["=cmd()", "Åsa </x> & 'Öberg'", "{run} %s", "\u202e\x00\x1b[0m", "日本 🦠"]
-)
-places = st.sampled_from(
-    [
-        ALAND,
-        (90.0, 0.0),
-        (-90.0, 180.0),
-        (0.0, 0.0),
-        (16.5, -180.0),
-        (-0.5, 179.9999999),
-    ]
-) | st.tuples(st.floats(-90, 90), st.floats(-180, 180))
-days = st.dates(date(1, 1, 1), date(9999, 12, 31)) | st.dates(
-    date(1896, 1, 1), date(2027, 1, 1)
-)
-taxa = st.none() | st.builds(
-    Taxon,
-    name=words.filter(bool) | st.just("Skeletonema marinoi"),
-    uncertain=st.booleans(),
-)
-
-
-@st.composite
-def records(draw: st.DrawFn) -> Record:
-    """Return a record that a form would take."""
-    place = draw(st.none() | places)
-    sampled = draw(st.none() | days)
-    clock = draw(st.sampled_from(["", "T00:00", "T23:59Z", "T09:30:59-11:00"]))
-    return Record(
-        title=draw(words),
-        caption=draw(words),
-        taxon=draw(taxa),
-        origin=draw(st.sampled_from([None, "wild", "culture", "not_living"])),
-        sampled_at=None if sampled is None else f"{sampled.isoformat()}{clock}",
-        place=draw(words),
-        water_body=draw(words),
-        geographic_area=draw(st.sampled_from(["", "Sjö", AREAS[4]])),
-        latitude=None if place is None else place[0],
-        longitude=None if place is None else place[1],
-        photographer=draw(words),
-        organisation=draw(words),
-        licence=draw(st.sampled_from([*LICENCES, "cc0-1.0", "MIT"])),
-        geoprivacy=draw(st.sampled_from(["open", "obscured", "private"])),
-    )
 
 
 @pytest.fixture(scope="module", name="subject")
