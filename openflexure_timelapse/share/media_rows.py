@@ -74,7 +74,7 @@ def still_row(
     return {
         **_common(subject, file, sha256, "StillImage", "image/jpeg"),
         "dcterms:title": line_text(f"{title_of(subject)}, frame {frame.n}"),
-        "dcterms:description": line_text(description_of(subject, frame)),
+        "dcterms:description": _described(subject, frame),
         "xmp:CreateDate": when,
         "ac:resourceCreationTechnique": _technique(subject, "One frame of a"),
         "exif:PixelXDimension": str(size[0]),
@@ -101,7 +101,7 @@ def movie_row(
     return {
         **_common(subject, file, sha256, "MovingImage", media_type),
         "dcterms:title": line_text(f"{title_of(subject)}, time-lapse"),
-        "dcterms:description": line_text(description_of(subject, None)),
+        "dcterms:description": _described(subject, None),
         "xmp:CreateDate": "" if begin is None else begin.isoformat(),
         "ac:startTimestamp": _utc(begin),
         "ac:endTimestamp": _utc(facts.end),
@@ -142,6 +142,13 @@ def _common(
         "ac:associatedObservationReference": core_id(subject),
         "dwc:scientificName": "" if taxon is None else line_text(taxon.name),
     }
+
+
+def _described(subject: Subject, frame: Optional[Frame]) -> str:
+    """Return the description in one line."""
+    lines = description_of(subject, frame).splitlines()
+    told = (line_text(line).rstrip(".") for line in lines)
+    return "; ".join(line for line in told if line)
 
 
 def _technique(subject: Subject, what: str) -> str:
