@@ -109,12 +109,12 @@ class Bundle:
 
     def seal(self) -> None:
         """Write the checksums of all that is in it, and flush it to the device."""
-        lines = []
-        for place in _files(self._folder):
-            name = place.relative_to(self._folder).as_posix()
-            lines.append(f"{_digest(place)}  {name}\n")
-            sync_file(place)
-        self.add_text(CHECKSUMS, "".join(lines))
+        with self.open(CHECKSUMS) as sums:
+            for place in _files(self._folder):
+                name = place.relative_to(self._folder).as_posix()
+                if name != CHECKSUMS:
+                    sums.write(f"{_digest(place)}  {name}\n".encode("utf-8"))
+                    sync_file(place)
         sync_file(self._folder / CHECKSUMS)
 
 
@@ -190,13 +190,11 @@ def _listed(folder: Path) -> Dict[str, str]:
     return {line[66:]: line[:64] for line in lines if line.strip()}
 
 
-def _files(folder: Path) -> Tuple[Path, ...]:
-    """Return the files below a folder, in the order of their names."""
-    found = []
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, one folder after the other: there may be 10⁵."""
     for here, folders, names in os.walk(str(folder)):
         folders.sort()
-        found += [Path(here, name) for name in names]
-    return tuple(sorted(found))
+        yield from (Path(here, name) for name in sorted(names))
 
 
 def _digest(path: Path) -> str:

@@ -7,6 +7,8 @@ from openflexure_timelapse.share.destination import Destination
 from openflexure_timelapse.share.gbif import Gbif
 from openflexure_timelapse.share.inaturalist import INaturalist
 from openflexure_timelapse.share.nordic_microalgae import NordicMicroalgae
+from openflexure_timelapse.share.ome_tiff import OME_TIFF
+from openflexure_timelapse.share.ome_zarr import OME_ZARR
 
 __all__ = ["DESTINATIONS"]
 
@@ -17,6 +19,8 @@ _ROWS: "tuple[Destination, ...]" = (
     INaturalist(),
     Artportalen(),
     Gbif(),
+    OME_TIFF,
+    OME_ZARR,
 )
 
 DESTINATIONS: Dict[str, Destination] = {row.name: row for row in _ROWS}

@@ -1,4 +1,8 @@
-"""``frames.csv``: the list of frames for a spreadsheet."""
+"""``frames.csv``: the list of frames for a spreadsheet, units in the headings.
+
+Stage positions are motor steps, `mean_grey` is 0 to 255, and `sharpness` is a variance
+of those grey levels.
+"""
 
 import csv
 import io
@@ -9,7 +13,10 @@ from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.store.disk import durable_file
 from openflexure_timelapse.store.layout import local_time
 
-__all__ = ["CSV_COLUMNS", "write_frames_csv"]
+__all__ = ["CSV_COLUMNS", "csv_line", "write_frames_csv"]
+
+# What a spreadsheet would take for the beginning of a formula.
+FORMULA = ("=", "+", "-", "@")
 
 CSV_COLUMNS = (
     "n",
@@ -21,11 +28,11 @@ CSV_COLUMNS = (
     "clock_trusted",
     "due_s",
     "elapsed_s",
-    "x",
-    "y",
-    "z",
-    "width",
-    "height",
+    "x_steps",
+    "y_steps",
+    "z_steps",
+    "width_px",
+    "height_px",
     "mean_grey",
     "sharpness",
     "flags",
@@ -47,20 +54,24 @@ def write_frames_csv(path: Path, frames: Iterable[Frame]) -> None:
         text = io.TextIOWrapper(buffered, "utf-8", "backslashreplace", newline="")
         lines = csv.writer(text)
         lines.writerow(CSV_COLUMNS)
-        lines.writerows(_csv_line(frame) for frame in frames)
+        lines.writerows(csv_line(frame) for frame in frames)
         text.flush()
         text.detach()
         buffered.detach()
 
 
-def _csv_line(frame: Frame) -> List[Any]:
-    """Return the values of ``CSV_COLUMNS``."""
+def csv_line(frame: Frame) -> List[Any]:
+    """Return the values of ``CSV_COLUMNS``.
+
+    The name of a position that looks like a formula has an apostrophe before it.
+    """
     draft = frame.draft
+    is_formula = draft.position.startswith(FORMULA)
     return [
         frame.n,
         frame.file,
         draft.slot,
-        draft.position,
+        f"'{draft.position}" if is_formula else draft.position,
         draft.plane,
         local_time(draft.wall_ns, draft.utc_offset_s).isoformat(),
         draft.wall_trusted,

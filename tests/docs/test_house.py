@@ -18,7 +18,6 @@ NEED_MORE = {
     "openflexure_timelapse.hosts.v3",  # the server's library
     "openflexure_timelapse.hosts.v3_http",  # the server's library
     "openflexure_timelapse.hosts.direct",  # the camera's library
-    "openflexure_timelapse.share.ome",  # the extra `ome`
 }
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 

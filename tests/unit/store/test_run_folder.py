@@ -359,6 +359,7 @@ def test_the_csv_lists_every_frame(store: RunStore) -> None:
     assert lines[1]["position"] == 'Öst; "x"'
     assert lines[1]["time"] == "2026-11-23T08:30:59.123456+01:00"
     assert lines[1]["elapsed_s"] == "30.250000"
+    assert (lines[1]["x_steps"], lines[1]["height_px"]) == ("10", "12")
 
 
 def test_a_failed_csv_keeps_the_older_one(tmp_path: Path) -> None:
