@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from cases.any_record import records
 from cases.gallery import FULL, bundled, shared_run
 from cases.services import PATIENCE_S, PLAN, made, run_of
+from cases.volumes import long_run
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +40,7 @@ BASE = "https://example.org/media"
 ORDER = ShareOrder(destination="gbif", base_url=BASE)
 DWC, AC = "http://rs.tdwg.org/dwc/terms/", "http://rs.tdwg.org/ac/terms/"
 MILLIMETRE = 0.001
+POND = FULL.model_copy(update={"latitude": 57.7, "longitude": 11.967})
 
 # ------------------------------------------------------------------------ SWEREF 99 TM
 
@@ -238,3 +241,26 @@ def test_the_reader_finds_what_was_typed(
             assert len(occurrence.extensions) == 1
             for name in ("locality", "scientificName", "recordedBy", "waterBody"):
                 assert occurrence.data[DWC + name] == wanted[f"dwc:{name}"]
+
+
+# ----------------------------------------------------------------------------- the size
+
+
+def peak_bytes(data: Path, count: int, destination: str) -> int:
+    """Return the most memory that a bundle of so many frames had at once."""
+    data.mkdir()
+    run = long_run(data, count)
+    write_record(run, POND, RealDisk())
+    tracemalloc.start()
+    bundled(run, destination)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("destination", ["artportalen", "gbif"])
+def test_memory_does_not_grow_with_the_run(tmp_path: Path, destination: str) -> None:
+    """Ten times as many frames take no more memory: no list of them is kept."""
+    peak_bytes(tmp_path / "warm", 10, destination)
+    few = peak_bytes(tmp_path / "few", 1000, destination)
+    assert peak_bytes(tmp_path / "many", 10_000, destination) < few + 1_000_000
