@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from openflexure_timelapse.record import Record
 from openflexure_timelapse.share.line_text import line_text
 
-__all__ = ["SharedPlace", "degree_text", "shared_place"]
+__all__ = ["SharedPlace", "degree_text", "shared_place", "shared_record"]
 
 CELL_DEGREES = 0.1
 CELL_RADIUS_M = 8000
@@ -64,6 +64,15 @@ def shared_place(record: Record) -> SharedPlace:
         generalised=f"Coordinates rounded to {CELL_DEGREES:g} degrees",
         withheld="Name of the place withheld",
     )
+
+
+def shared_record(record: Record) -> Record:
+    """Return the record without the notes, and without a place that is not open."""
+    hidden: Dict[str, Any] = {"notes": ""}
+    if record.geoprivacy != "open":
+        hidden.update(place="", water_body="")
+        hidden.update(latitude=None, longitude=None, accuracy_m=None)
+    return record.model_copy(update=hidden)
 
 
 def degree_text(angle: float) -> str:

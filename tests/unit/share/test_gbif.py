@@ -251,6 +251,19 @@ def test_a_place_is_told_as_its_privacy_allows() -> None:
     assert private.country == "SE"
 
 
+def test_a_private_place_is_in_no_file(tmp_path: Path) -> None:
+    """Neither in the archive nor beside it, nor are the notes."""
+    record = FULL.model_copy(update={"geoprivacy": "private"})
+    run = shared_run(tmp_path, record, count=2)
+    bundle = bundled(run, NAME, place_in_images=True)
+    contents = [path.read_bytes() for path in bundle.rglob("*") if path.is_file()]
+    with zipfile.ZipFile(bundle / ARCHIVE) as opened:
+        contents += [opened.read(name) for name in opened.namelist()]
+    for content in contents:
+        for secret in ("hamnen", "Östersjön", "19.95", "not for anybody"):
+            assert secret.encode() not in content
+
+
 def test_a_movie_is_described_by_its_own_words(subject: Subject) -> None:
     """The rate is that of the capture, the speed that of the playing."""
     comment = "Comment: 60 frames, one each 5 s; "
