@@ -169,8 +169,10 @@ def _told(subject: Subject) -> List[str]:
         f"Provtagning: {method}." if method and method.lower() not in METHODS else "",
         "Från odling." if record.origin == "culture" else "",
     ]
-    every = _swedish(f"{imaged.interval_s:g}")
-    series = f"Fotograferat i mikroskop: {imaged.frames} bilder, en var {every} s"
+    noun = "bild" if imaged.frames == 1 else "bilder"
+    between = _swedish(f"{imaged.interval_s:g}")
+    series = f"Fotograferat i mikroskop: {imaged.frames} {noun} med {between} s "
+    series += "mellanrum"
     if imaged.begin is not None and imaged.end is not None:
         series += f", {_minute(imaged.begin)} till {_minute(imaged.end)}"
     return [*told, f"{series}."]

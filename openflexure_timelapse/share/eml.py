@@ -98,7 +98,7 @@ def _abstract(subject: Subject) -> str:
 def _span(subject: Subject) -> str:
     """Return how many frames there are, and from when."""
     imaged = subject.imaged
-    told = f"{imaged.frames} frames with one each {imaged.interval_s:g} s"
+    told = f"{imaged.frames} frames, one each {imaged.interval_s:g} s"
     if imaged.begin is None or imaged.end is None:
         return told
     begin = imaged.begin.isoformat(timespec="seconds")

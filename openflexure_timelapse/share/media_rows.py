@@ -154,7 +154,7 @@ def _described(subject: Subject, frame: Optional[Frame]) -> str:
 def _technique(subject: Subject, what: str) -> str:
     """Return how the images came to be."""
     record, imaged = subject.record, subject.imaged
-    every = f"{what} time-lapse with one frame each {imaged.interval_s:g} s"
+    every = f"{what} time-lapse, one frame each {imaged.interval_s:g} s"
     known = (
         every,
         record.technique or "Light microscopy",

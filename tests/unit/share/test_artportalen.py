@@ -85,8 +85,8 @@ def test_a_row_has_what_the_record_says(tmp_path: Path) -> None:
         "Slutdatum": "2026-11-22",
         "Sluttid": "10:30",
         "Publik kommentar": (
-            "Kiselalger från Åland, <5 µm & små. Fotograferat i mikroskop: 3 bilder, "
-            "en var 30 s, 2026-11-23 08:30 till 2026-11-23 08:31."
+            "Kiselalger från Åland, <5 µm & små. Fotograferat i mikroskop: 3 bilder "
+            "med 30 s mellanrum, 2026-11-23 08:30 till 2026-11-23 08:31."
         ),
         "Privat kommentar": "OpenFlexure Timelapse 2026-11-23_083029_pond",
         "Biotop-beskrivning": "Östersjön",
