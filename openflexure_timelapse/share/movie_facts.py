@@ -40,8 +40,9 @@ UNREADABLE = (
 SHORTEST_S, LONGEST_S = 1e-3, 1e9
 TIME = r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 SAID = re.compile(
-    r"(?P<frames>\d{1,12}) frames, one each (?P<interval>[0-9][0-9.e+-]{0,20}) s"
-    rf"(; (?P<begin>{TIME}) to (?P<end>{TIME}))?"
+    r"^(Comment: )?(?P<frames>\d{1,12}) frames, one each (?P<interval>[0-9][0-9.e+-]{0,20}) s"
+    rf"(; (?P<begin>{TIME}) to (?P<end>{TIME}))?",
+    re.MULTILINE,
 )
 
 

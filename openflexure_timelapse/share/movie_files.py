@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import List, Mapping
+from typing import Collection, List, Mapping
 
 from openflexure_timelapse.names import slug
 from openflexure_timelapse.share.order import ShareOrder
@@ -10,10 +10,31 @@ from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.store.fence import is_inside
 from openflexure_timelapse.store.layout import MOVIES
 
-__all__ = ["MOVIE_TYPES", "movie_files"]
+__all__ = ["MOVIE_TYPES", "movie_files", "movies_of", "shows"]
 
 MOVIE_TYPES: Mapping[str, str] = {".gif": "image/gif", ".mp4": "video/mp4"}
 """Their media types, by the end of the name."""
+
+
+def movies_of(subject: Subject, endings: Collection[str]) -> List[Path]:
+    """Return the movies of a run whose names end like one of `endings`, by name."""
+    folder = subject.folder / MOVIES
+    if not folder.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in endings
+        and path.is_file()
+        and is_inside(folder, path)
+        and not path.name.startswith(".")
+    ]
+
+
+def shows(path: Path, position: str) -> bool:
+    """Tell whether a movie is that of a position, by the name that it was given."""
+    called = rf"{re.escape(slug(position))}(_\d+)?\Z"
+    return re.match(called, path.stem) is not None
 
 
 def movie_files(subject: Subject, order: ShareOrder) -> List[Path]:
@@ -25,27 +46,10 @@ def movie_files(subject: Subject, order: ShareOrder) -> List[Path]:
         The run.
     order : ShareOrder
         One that names a movie asks for that alone, one that names a position for the
-        movies that are called after it, another for all.
+        movies of it, another for all.
     """
-    folder = subject.folder / MOVIES
-    if not folder.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in MOVIE_TYPES
-        and path.is_file()
-        and is_inside(folder, path)
-        and not path.name.startswith(".")
-        and _is_wanted(path, order)
-    ]
-
-
-def _is_wanted(path: Path, order: ShareOrder) -> bool:
-    """Tell whether an order asks for a movie."""
+    found = movies_of(subject, MOVIE_TYPES)
     if order.movie is not None:
-        return f"{MOVIES}/{path.name}" == order.movie
-    if order.position is None:
-        return True
-    called = rf"{re.escape(slug(order.position))}(_\d+)?\Z"
-    return re.match(called, path.stem) is not None
+        return [path for path in found if f"{MOVIES}/{path.name}" == order.movie]
+    place = order.position
+    return [path for path in found if place is None or shows(path, place)]
