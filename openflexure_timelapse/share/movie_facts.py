@@ -38,9 +38,10 @@ UNREADABLE = (
 
 # As `movie.metadata` writes it. No plan has other intervals.
 SHORTEST_S, LONGEST_S = 1e-3, 1e9
+NUMBER = r"[0-9][0-9.e+-]{0,20}"
 TIME = r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 SAID = re.compile(
-    r"^(Comment: )?(?P<frames>\d{1,12}) frames, one each (?P<interval>[0-9][0-9.e+-]{0,20}) s"
+    rf"^(Comment: )?(?P<frames>\d{{1,12}}) frames, one each (?P<interval>{NUMBER}) s"
     rf"(; (?P<begin>{TIME}) to (?P<end>{TIME}))?",
     re.MULTILINE,
 )
