@@ -20,6 +20,9 @@ from openflexure_timelapse.movie.rolling import RollingFilm
 from openflexure_timelapse.movie.segments import can_roll
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.ports import Clock
+from openflexure_timelapse.record import Record
+from openflexure_timelapse.share.record_file import read_record
+from openflexure_timelapse.share.subject import scale_of
 from openflexure_timelapse.store import layout
 
 __all__ = ["Films"]
@@ -184,7 +187,8 @@ class _FilmSet:
         self._is_ended = threading.Event()
         with library.open_read(run_id) as store:
             self._plan: Plan = parse_plan(store.header["plan"])
-            self._scale: Optional[float] = store.header["camera"]["um_per_pixel"]
+            self._record = read_record(library.folder(run_id)) or self._plan.sample
+            self._scale, _ = scale_of(store.header, self._record or Record())
         recipe = self._plan.movie
         self._films: Dict[str, RollingFilm] = {}
         if recipe is None or not can_roll(recipe):
@@ -242,7 +246,7 @@ class _FilmSet:
     def _new(self, name: str) -> RollingFilm:
         """Return a film without frames."""
         movies = Path(self._library.folder(self.run_id)) / layout.MOVIES
-        context = movie_context(self._plan, self._scale, name, None, "")
+        context = movie_context(self._plan, self._record, self._scale, name, None, "")
         return RollingFilm(movies / reel_name(slug(name)), self._recipe, context)
 
     def _frame(self, name: str, slot: int) -> Optional[Frame]:

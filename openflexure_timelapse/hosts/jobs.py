@@ -27,7 +27,7 @@ MOST_TRIES = 3
 
 
 class JobQueue:
-    """A queue of movies, and of checks of runs, which wait for one another.
+    """A queue of movies, of bundles and of checks, which wait for one another.
 
     Parameters
     ----------
@@ -154,6 +154,19 @@ class JobQueue:
                     return job.to_json()
             name = self._name("verify")
             return self._put([VerifyJob(name, run_id, self._library)])[0]
+
+    def add(self, kind: str, make: Callable[[str], Job]) -> Dict[str, Any]:
+        """Queue a job that ends with this program.
+
+        Parameters
+        ----------
+        kind : str
+            Of the job.
+        make : callable
+            Makes it, given its name.
+        """
+        with self._lock:
+            return self._put([make(self._name(kind))])[0]
 
     def _name(self, kind: str = "movie") -> str:
         """Return the name of a new job."""

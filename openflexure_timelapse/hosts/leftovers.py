@@ -21,7 +21,7 @@ __all__ = ["sweep"]
 
 
 def sweep(data_folder: Path) -> None:
-    """Remove unfinished deletes, runs, movies, previews and small files.
+    """Remove unfinished deletes, runs, movies, bundles, previews and small files.
 
     While another program records there, or where that cannot be known, only unfinished
     deletes are removed: the rest may be its own.
@@ -52,6 +52,7 @@ def sweep(data_folder: Path) -> None:
                     if folder.name not in to_do:
                         sweep_reels(folder / layout.MOVIES)
                     _remove_temporaries(folder / layout.PREVIEWS)
+                    _remove_temporaries(folder / layout.SHARE)
 
 
 def _remove_temporaries(folder: Path) -> None:

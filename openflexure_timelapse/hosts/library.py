@@ -6,7 +6,7 @@ than for a short one.
 
 import mimetypes
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import (
     DiskFullError,
@@ -25,10 +25,11 @@ from openflexure_timelapse.store.fence import (
 )
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["Library", "checked_limit", "frame_json"]
+__all__ = ["BUNDLE_SUFFIX", "Library", "checked_limit", "frame_json"]
 
 LARGEST_PAGE = 1000
 BYTES_PER_MB = 1_000_000
+BUNDLE_SUFFIX = ".zip"
 MOVIE_TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
@@ -221,14 +222,15 @@ class Library:
     # -------------------------------------------------------------------------- files
 
     def files(self, run_id: str) -> Dict[str, Any]:
-        """Return the files of a run that are not frames: movies, tables, the plan."""
+        """Return the files of a run that are not frames: movies, tables, bundles ..."""
         folder = self.folder(run_id)
         entries = [
             _entry(folder / name, name)
-            for name in (layout.HEADER_FILE, layout.CSV_FILE)
+            for name in (layout.HEADER_FILE, layout.CSV_FILE, layout.RECORD_FILE)
             if (folder / name).is_file()
         ]
-        return {"files": [*entries, *self._movies(run_id)]}
+        bundles = _those_in(folder / layout.SHARE, (BUNDLE_SUFFIX,))
+        return {"files": [*entries, *self._movies(run_id), *bundles]}
 
     def file(self, run_id: str, name: str) -> Path:
         """Return the path of a file that `files` lists.
@@ -256,8 +258,15 @@ class Library:
         """
         return check_links(catalogue.run_folder(self.data_folder, run_id))
 
-    def check_space(self, keep_free_mb: int) -> None:
+    def check_space(self, keep_free_mb: int, needed_bytes: int = 0) -> None:
         """Refuse to make what a run's plan leaves no room for.
+
+        Parameters
+        ----------
+        keep_free_mb : int
+            Of the plan.
+        needed_bytes : int
+            How much will be written yet, as far as it is known.
 
         Raises
         ------
@@ -265,25 +274,16 @@ class Library:
             Saying how much is free.
         """
         free_mb = self._disk.free_bytes(str(self.data_folder)) / BYTES_PER_MB
-        if free_mb < keep_free_mb:
+        needed_mb = needed_bytes / BYTES_PER_MB
+        if free_mb - needed_mb < keep_free_mb:
             told = f"The disk has {free_mb:.0f} MB free and the plan leaves "
-            told += f"{keep_free_mb} MB free; delete something, then make it again."
-            raise DiskFullError(told)
+            told += f"{keep_free_mb} MB free"
+            told += f", but up to {needed_mb:.0f} MB are needed" if needed_bytes else ""
+            raise DiskFullError(f"{told}; delete something, then make it again.")
 
     def _movies(self, run_id: str) -> List[Dict[str, Any]]:
         """Return the movies of a run, by name."""
-        movies = self.folder(run_id) / layout.MOVIES
-        if not movies.is_dir():
-            return []
-        return [
-            _entry(path, f"{layout.MOVIES}/{path.name}")
-            for path in sorted(movies.iterdir())
-            if path.suffix in MOVIE_TYPES
-            and path.name.isprintable()  # else no address could name it
-            and path.is_file()
-            and is_inside(movies, path)
-            and not path.name.startswith(".")
-        ]
+        return _those_in(self.folder(run_id) / layout.MOVIES, tuple(MOVIE_TYPES))
 
     # ------------------------------------------------------------------------ reading
 
@@ -357,6 +357,21 @@ def _brief(summary: catalogue.RunSummary) -> Dict[str, Any]:
         "counts": None if totals is None else dict(totals.counts),
         "problem": summary.problem,
     }
+
+
+def _those_in(folder: Path, suffixes: Tuple[str, ...]) -> List[Dict[str, Any]]:
+    """Return the finished files of some kinds in a folder of a run, by name."""
+    if not folder.is_dir():
+        return []
+    return [
+        _entry(path, f"{folder.name}/{path.name}")
+        for path in sorted(folder.iterdir())
+        if path.suffix in suffixes
+        and path.name.isprintable()  # else no address could name it
+        and path.is_file()
+        and is_inside(folder, path)
+        and not path.name.startswith(".")
+    ]
 
 
 def _entry(path: Path, name: str) -> Dict[str, Any]:

@@ -20,7 +20,10 @@ from openflexure_timelapse.movie.render import MovieContext, RenderJob
 from openflexure_timelapse.movie.segments import can_roll
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import Grid, grid_of
+from openflexure_timelapse.share.record_file import read_record
+from openflexure_timelapse.share.subject import scale_of
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.run_store import RunStore
 
@@ -150,12 +153,13 @@ class MovieJob(Job):
                 plane = self.recipe.plane
             here = [self.position] if self.position else names
             count = max(store.count_frames(name, plane) for name in here)
-            scale = store.header["camera"]["um_per_pixel"]
+            record = read_record(self._library.folder(self.run_id)) or plan.sample
+            scale, _ = scale_of(store.header, record or Record())
             slots, end_reason = _covered(store)
         if count == 0:
             told = f"{self.run_id} has no frames of {self.position!r}, plane {plane}; "
             raise RenderError(told + "choose another position or plane.")
-        context = movie_context(plan, scale, self.position, slots, end_reason)
+        context = movie_context(plan, record, scale, self.position, slots, end_reason)
         path = self._free_name()
         frames = movie_frames(
             self._library,
@@ -199,8 +203,9 @@ def shown_places(plan: Plan, recipe: Recipe) -> List[str]:
     return [recipe.position] if recipe.position else list(plan.position_names())
 
 
-def movie_context(
+def movie_context(  # noqa: PLR0913, PLR0917 (what a movie is told of)
     plan: Plan,
+    record: Optional[Record],
     um_per_pixel: Optional[float],
     position: str,
     slots: Optional[int],
@@ -212,6 +217,8 @@ def movie_context(
     ----------
     plan : Plan
         Of the run.
+    record : Record or None
+        Of its sample; None where nothing is known.
     um_per_pixel : float or None
         Of the stored frames.
     position : str
@@ -232,7 +239,7 @@ def movie_context(
         usual_interval_ns=_usual_interval_ns(grid, covered),
         several=len(names) > 1,
         names=() if position else names,
-        known=_known(plan),
+        known=_known(plan, record),
     )
 
 
@@ -261,10 +268,10 @@ def _covered(store: RunStore) -> "tuple[int, str]":
     return decided, last.reason.value
 
 
-def _known(plan: Plan) -> Dict[str, Any]:
-    """Return what a plan knows of what is recorded."""
-    sample = {} if plan.sample is None else plan.sample.model_dump(mode="json")
-    return {"name": plan.name, **sample}
+def _known(plan: Plan, record: Optional[Record]) -> Dict[str, Any]:
+    """Return what is known of what is recorded."""
+    told = {} if record is None else record.model_dump(mode="json")
+    return {"name": plan.name, **told}
 
 
 def check_recipe(plan: Plan, recipe: Recipe, run_id: str, frames: int) -> None:

@@ -16,6 +16,8 @@ from openflexure_timelapse.hosts.requests import MOST_BODY_BYTES
 from openflexure_timelapse.hosts.routes import Route
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.record import Record
+from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.store.layout import RUN_ID
 
 __all__ = ["described"]
@@ -38,6 +40,7 @@ QUERIES: Mapping[Tuple[str, str], Mapping[str, JsonDict]] = {
     ("GET", "slots"): {"after": COUNT, "limit": ROWS},
     ("GET", "timeline"): {"bins": ROWS},
     ("GET", "visits"): {"after": COUNT, "limit": ROWS, "position": TEXT},
+    ("GET", "taxa"): {"query": TEXT, "limit": ROWS},
     ("GET", "series"): {"what": {"enum": list(CURVES)}, "points": ROWS},
 }
 NEEDED = ("confirm", "what")
@@ -49,7 +52,12 @@ BODIES: Mapping[Tuple[str, str], Type[Document]] = {
     ("POST", "go_to"): Target,
     ("PUT", "preferences"): Preferences,
     ("POST", "movies"): Recipe,
+    ("PUT", "record"): Record,
+    ("POST", "share"): ShareOrder,
+    ("POST", "share_check"): ShareOrder,
 }
+
+RECORD = ("run", "record", "edited", "occurrence_id", "imaged", "scale")
 
 # What a JSON answer has at least.
 MEMBERS: Mapping[Tuple[str, str], Sequence[str]] = {
@@ -72,6 +80,11 @@ MEMBERS: Mapping[Tuple[str, str], Sequence[str]] = {
     ("GET", "visits"): ("visits",),
     ("POST", "verify"): ("job",),
     ("POST", "movies"): ("jobs",),
+    ("GET", "record"): RECORD,
+    ("PUT", "record"): RECORD,
+    ("POST", "share"): ("job",),
+    ("POST", "share_check"): ("destination", "title", "ready", "findings"),
+    ("GET", "taxa"): ("source", "taxa"),
     ("GET", "files"): ("files",),
     ("GET", "jobs"): ("jobs",),
 }

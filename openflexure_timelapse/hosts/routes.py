@@ -18,6 +18,8 @@ from openflexure_timelapse.hosts.requests import Asked, error_json
 from openflexure_timelapse.hosts.verbs import Verbs
 from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.recipe import Recipe
+from openflexure_timelapse.record import Record
+from openflexure_timelapse.share.order import ShareOrder
 
 __all__ = ["ROUTES", "Handler", "Reply", "Route", "answered"]
 
@@ -200,6 +202,35 @@ def _make_movie(verbs: Verbs, asked: Asked) -> Reply:
     return verbs.service.make_movie(asked.path["run"], recipe)
 
 
+def _record(verbs: Verbs, asked: Asked) -> Reply:
+    """Return the record of a run's sample, and what the run knows by itself."""
+    return verbs.service.sharing.record(asked.path["run"])
+
+
+def _set_record(verbs: Verbs, asked: Asked) -> Reply:
+    """Keep another record of a run's sample."""
+    record = tidied(Record, asked.document())
+    return verbs.service.sharing.set_record(asked.path["run"], record)
+
+
+def _share(verbs: Verbs, asked: Asked) -> Reply:
+    """Make a bundle of a run for one destination."""
+    order = tidied(ShareOrder, asked.document())
+    return verbs.service.sharing.share(asked.path["run"], order)
+
+
+def _share_check(verbs: Verbs, asked: Asked) -> Reply:
+    """Tell what stands in the way of a bundle; nothing is written."""
+    order = tidied(ShareOrder, asked.document())
+    return verbs.service.sharing.check(asked.path["run"], order)
+
+
+def _taxa(verbs: Verbs, asked: Asked) -> Reply:
+    """Return names of organisms that begin as asked."""
+    limit = asked.number("limit", 12)
+    return verbs.service.sharing.taxa(asked.query.get("query", ""), limit)
+
+
 def _files(verbs: Verbs, asked: Asked) -> Reply:
     """Return the names of a run's files that are not frames."""
     return verbs.service.files(asked.path["run"])
@@ -211,12 +242,12 @@ def _file(verbs: Verbs, asked: Asked) -> Reply:
 
 
 def _jobs(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
-    """Return the movies that are being made, and the checks."""
+    """Return the movies and bundles that are being made, and the checks."""
     return verbs.service.jobs()
 
 
 def _cancel_job(verbs: Verbs, asked: Asked) -> Reply:
-    """Cancel a movie or a check."""
+    """Cancel a movie, a bundle or a check."""
     return verbs.service.cancel_job(asked.path["job"])
 
 
@@ -273,6 +304,10 @@ ROUTES: Tuple[Route, ...] = (
     Route("series", "runs/<run>/series", {"GET": _look(_series)}),
     Route("verify", "runs/<run>/verify", {"POST": _verify}),
     Route("movies", "runs/<run>/movies", {"POST": _make_movie}),
+    Route("record", "runs/<run>/record", {"GET": _look(_record), "PUT": _set_record}),
+    Route("share", "runs/<run>/share", {"POST": _share}),
+    Route("share_check", "runs/<run>/share/check", {"POST": _look(_share_check)}),
+    Route("taxa", "taxa", {"GET": _look(_taxa)}),
     Route("files", "runs/<run>/files", {"GET": _look(_files)}),
     Route("file", "runs/<run>/files/<path:name>", {"GET": _file}),
     Route("jobs", "jobs", {"GET": _jobs}),

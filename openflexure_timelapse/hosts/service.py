@@ -22,6 +22,7 @@ from openflexure_timelapse.hosts.notify_file import NotifyFile
 from openflexure_timelapse.hosts.overview import RunOverview
 from openflexure_timelapse.hosts.preferences import PreferenceFile
 from openflexure_timelapse.hosts.recorder import Recorder
+from openflexure_timelapse.hosts.sharing import Sharing
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.hosts.turns import Turns
 from openflexure_timelapse.plan import Plan, plan_schema
@@ -75,6 +76,7 @@ class Service:
         self.queue = JobQueue(self.library, JobBook(data_folder, disk))
         self.preferences = PreferenceFile(data_folder, disk)
         self.overview = RunOverview(self.library, clock)
+        self.sharing = Sharing(self.library, self.queue, clock, disk)
         turns = Turns(microscope, clock)
         self._mover = Mover(turns, clock)
         self.notifier = Notifier(NotifyFile(notify_file), RealClock(), self._note)
@@ -194,6 +196,7 @@ class Service:
         self._recorder.leave()
         self._films.close()
         self.queue.close()
+        self.sharing.close()
         self._recorder.close()
         self.notifier.close()
 

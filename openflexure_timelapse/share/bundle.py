@@ -9,19 +9,36 @@ import hashlib
 import io
 import os
 import shutil
-import uuid
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Callable, Dict, Iterator, Tuple
+from typing import AbstractSet, BinaryIO, Callable, Iterator, Optional, Tuple
 
 from openflexure_timelapse.errors import ShareCancelledError
-from openflexure_timelapse.store.disk import rename_durably, storage_error, sync_file
+from openflexure_timelapse.store.disk import (
+    rename_durably,
+    storage_error,
+    sync_file,
+    temporary_name,
+)
 
-__all__ = ["CHECKSUMS", "Bundle", "Progress", "check_bundle", "new_bundle"]
+__all__ = [
+    "CHECKSUMS",
+    "Bundle",
+    "Finish",
+    "Progress",
+    "check_bundle",
+    "compared",
+    "files_of",
+    "new_bundle",
+    "settled",
+]
 
 CHECKSUMS = "checksums.sha256"
 CHUNK_BYTES = 1 << 20
+DIGEST_CHARS = 64
 
 Progress = Callable[[int, int], None]
+Finish = Callable[[Path, Path], None]
+"""Turns the folder where a bundle has grown into what appears under a name."""
 
 
 class Bundle:
@@ -68,7 +85,11 @@ class Bundle:
             Relative, with forward slashes; its folders are made.
         """
         place = self._folder / PurePosixPath(name)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.stat()  # a run that is deleted meanwhile does not come back
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise storage_error(exc, "write", place) from exc
         return place
 
     def add(self, name: str, data: bytes) -> None:
@@ -107,20 +128,45 @@ class Bundle:
         """Return the checksum of the file `name`, as hex."""
         return _digest(self.path(name))
 
-    def seal(self) -> None:
-        """Write the checksums of all that is in it, and flush it to the device."""
-        with self.open(CHECKSUMS) as sums:
-            for place in _files(self._folder):
-                name = place.relative_to(self._folder).as_posix()
+
+def settled(folder: Path, out: Path, tell: Optional[Progress] = None) -> None:
+    """Add the checksums to a folder, flush it, and give it its name.
+
+    Parameters
+    ----------
+    folder, out : Path
+        Where it has grown, and its name, which must be free.
+    tell : callable, optional
+        Called with the files that are done, and how many there are; what it raises
+        ends it.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be read or written.
+    """
+    total = sum(1 for _ in files_of(folder)) if tell is not None else 0
+    try:
+        with (folder / CHECKSUMS).open("wb") as sums:
+            for done, place in enumerate(files_of(folder)):
+                if tell is not None:
+                    tell(done, total)
+                name = place.relative_to(folder).as_posix()
                 if name != CHECKSUMS:
                     sums.write(f"{_digest(place)}  {name}\n".encode("utf-8"))
                     sync_file(place)
-        sync_file(self._folder / CHECKSUMS)
+        sync_file(folder / CHECKSUMS)
+    except OSError as exc:
+        raise storage_error(exc, "write", out) from exc
+    rename_durably(folder, out)
 
 
 @contextlib.contextmanager
 def new_bundle(
-    out: Path, progress: Progress, is_cancelled: Callable[[], bool]
+    out: Path,
+    progress: Progress,
+    is_cancelled: Callable[[], bool],
+    finish: Finish = settled,
 ) -> Iterator[Bundle]:
     """Make a bundle that appears at `out` when the block ends well.
 
@@ -130,13 +176,15 @@ def new_bundle(
         Must not exist yet; its parent is made.
     progress, is_cancelled
         As for `Bundle`.
+    finish : callable
+        As what it appears: a folder, or `archive.packed` into one file.
 
     Raises
     ------
     StorageError
         When it cannot be written. Nothing is left behind then.
     """
-    hidden = out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.part")
+    hidden = out.with_name(temporary_name(out.name))
     try:
         hidden.mkdir(parents=True)
     except OSError as exc:
@@ -144,8 +192,7 @@ def new_bundle(
     try:
         bundle = Bundle(hidden, progress, is_cancelled)
         yield bundle
-        bundle.seal()
-        rename_durably(hidden, out)
+        finish(hidden, out)
     finally:
         shutil.rmtree(str(hidden), ignore_errors=True)
 
@@ -165,32 +212,52 @@ def check_bundle(folder: Path, progress: Progress) -> Tuple[str, ...]:
     StorageError
         When it is no bundle, or cannot be read.
     """
-    listed = _listed(folder)
-    there = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
-    there.pop(CHECKSUMS, None)
-    wrong = [f"{name} is missing." for name in sorted(set(listed) - set(there))]
-    wrong += [f"{name} was added." for name in sorted(set(there) - set(listed))]
-    common = sorted(set(listed) & set(there))
+    place = folder / CHECKSUMS
+    try:
+        text = place.read_bytes()
+    except OSError as exc:
+        raise storage_error(exc, "read", place) from exc
+    there = {path.relative_to(folder).as_posix() for path in files_of(folder)}
+    return compared(text, there, lambda name: _digest(folder / name), progress)
+
+
+def compared(
+    sums: bytes,
+    there: AbstractSet[str],
+    digest: Callable[[str], str],
+    progress: Progress,
+) -> Tuple[str, ...]:
+    """Return where files are not as the checksums of a bundle say.
+
+    Parameters
+    ----------
+    sums : bytes
+        The content of ``checksums.sha256``.
+    there : set of str
+        The names of the files that are there.
+    digest : callable
+        Returns the SHA-256 of one of them, as hex.
+    progress : callable
+        As for `Bundle`.
+    """
+    try:
+        lines = sums.decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        return (f"{CHECKSUMS} was changed.",)
+    listed = {line[DIGEST_CHARS + 2 :]: line[:DIGEST_CHARS] for line in lines if line}
+    found = there - {CHECKSUMS}
+    wrong = [f"{name} is missing." for name in sorted(set(listed) - found)]
+    wrong += [f"{name} was added." for name in sorted(found - set(listed))]
+    common = sorted(found & set(listed))
     for done, name in enumerate(common):
         progress(done, len(common))
-        if _digest(there[name]) != listed[name]:
+        if digest(name) != listed[name]:
             wrong.append(f"{name} was changed.")
     progress(len(common), len(common))
     return tuple(wrong)
 
 
-def _listed(folder: Path) -> Dict[str, str]:
-    """Return the checksums that a bundle lists, by name."""
-    place = folder / CHECKSUMS
-    try:
-        lines = place.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        problem = exc if isinstance(exc, OSError) else OSError(0, str(exc))
-        raise storage_error(problem, "read", place) from exc
-    return {line[66:]: line[:64] for line in lines if line.strip()}
-
-
-def _files(folder: Path) -> Iterator[Path]:
+def files_of(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, one folder after the other: there may be 10⁵."""
     for here, folders, names in os.walk(str(folder)):
         folders.sort()

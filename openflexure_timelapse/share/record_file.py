@@ -11,14 +11,14 @@ from openflexure_timelapse.errors import (
     InvalidRequestError,
 )
 from openflexure_timelapse.json_text import read_object
+from openflexure_timelapse.plan import Plan
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.record import Record
 from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.fence import LARGEST_TEXT_BYTES, read_at_most
+from openflexure_timelapse.store.layout import RECORD_FILE
 
-__all__ = ["RECORD_FILE", "read_record", "write_record"]
-
-RECORD_FILE = "record.json"
+__all__ = ["read_record", "record_of", "write_record"]
 
 
 def read_record(folder: Path) -> Optional[Record]:
@@ -32,7 +32,7 @@ def read_record(folder: Path) -> Optional[Record]:
         When it cannot be read.
     """
     place = folder / RECORD_FILE
-    if not place.exists():
+    if not place.is_file():
         return None
     try:
         text = read_at_most(place, LARGEST_TEXT_BYTES).decode("utf-8")
@@ -47,6 +47,17 @@ def read_record(folder: Path) -> Optional[Record]:
     except (InvalidRequestError, UnicodeDecodeError) as exc:
         told = f"{place} cannot be understood: {exc} Write the record anew."
         raise DamagedRunError(told) from exc
+
+
+def record_of(folder: Path, plan: Plan) -> Record:
+    """Return what is known of a run's sample: as edited, else as planned.
+
+    Raises
+    ------
+    DamagedRunError, StorageError
+        As `read_record` does.
+    """
+    return read_record(folder) or plan.sample or Record()
 
 
 def write_record(folder: Path, record: Record, disk: Disk) -> None:

@@ -2,17 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, List, Sequence, Tuple
 
-from openflexure_timelapse.share.bundle import Progress, new_bundle
+from openflexure_timelapse.share.bundle import Finish, Progress, new_bundle, settled
 from openflexure_timelapse.share.destination import Destination
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.finding import Finding, refuse_blocked
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.shared_place import shared_record
 from openflexure_timelapse.share.subject import Subject
+from openflexure_timelapse.share.taxa import taxon_findings
 
-__all__ = ["README_EN", "README_SV", "bundle_name", "check_share", "make_bundle"]
+__all__ = [
+    "README_EN",
+    "README_SV",
+    "bundle_name",
+    "check_share",
+    "found_of",
+    "free_name",
+    "make_bundle",
+]
 
 README_EN, README_SV = "README.txt", "LASMIG.txt"
 ABOUT = "bundle.json"
@@ -26,10 +35,19 @@ def check_share(subject: Subject, order: ShareOrder) -> List[Finding]:
     InvalidShareError
         When something required is missing or cannot be taken.
     """
+    title = DESTINATIONS[order.destination].title
+    return refuse_blocked(title, found_of(subject, order))
+
+
+def found_of(subject: Subject, order: ShareOrder) -> Sequence[Finding]:
+    """Return what stands in the way, and what is doubtful; nothing is written."""
     destination = DESTINATIONS[order.destination]
-    found = [*_of_every(subject, order, destination)]
-    found += destination.findings(subject, order)
-    return refuse_blocked(destination.title, found)
+    found = _of_every(subject, order, destination)
+    if subject.taxa is not None:
+        found += taxon_findings(
+            subject.record, subject.taxa, blocks=destination.feeds_gbif
+        )
+    return (*found, *destination.findings(subject, order))
 
 
 def _of_every(
@@ -55,12 +73,13 @@ def _of_every(
     return found
 
 
-def make_bundle(
+def make_bundle(  # noqa: PLR0913, PLR0917 (what a bundle is made of)
     subject: Subject,
     order: ShareOrder,
     out: Path,
     progress: Progress,
     is_cancelled: Callable[[], bool],
+    finish: Finish = settled,
 ) -> Tuple[Finding, ...]:
     """Write a bundle to `out`, and return what is doubtful about it.
 
@@ -71,9 +90,9 @@ def make_bundle(
     order : ShareOrder
         Where to, and what goes along.
     out : Path
-        The folder, which must not exist yet.
-    progress, is_cancelled
-        As for `Bundle`.
+        The folder, which must not exist yet; with another `finish` its file.
+    progress, is_cancelled, finish
+        As for `new_bundle`.
 
     Raises
     ------
@@ -84,7 +103,7 @@ def make_bundle(
     """
     doubts = tuple(check_share(subject, order))
     destination = DESTINATIONS[order.destination]
-    with new_bundle(out, progress, is_cancelled) as bundle:
+    with new_bundle(out, progress, is_cancelled, finish) as bundle:
         destination.write(subject, order, bundle)
         bundle.add_text(README_EN, destination.guide(subject, order, "en"))
         bundle.add_text(README_SV, destination.guide(subject, order, "sv"))
@@ -104,3 +123,22 @@ def make_bundle(
 def bundle_name(subject: Subject, order: ShareOrder) -> str:
     """Return the name of a bundle's folder, where it is the first of its kind."""
     return f"{subject.run_id}_{order.destination}"
+
+
+def free_name(folder: Path, name: str) -> Path:
+    """Return the path of a bundle that no other one in `folder` has.
+
+    Parameters
+    ----------
+    folder : Path
+        May not exist yet.
+    name : str
+        Of the first of its kind, with the ending of a file; ``_2``, ``_3`` ... is added
+        until one is free.
+    """
+    path = folder / name
+    stem, number = path.stem, 2
+    while path.exists() or path.is_symlink():
+        path = path.with_name(f"{stem}_{number}{path.suffix}")
+        number += 1
+    return path

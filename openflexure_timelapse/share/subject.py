@@ -11,14 +11,15 @@ from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.plan import Plan, parse_plan
 from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import grid_of
-from openflexure_timelapse.share.record_file import read_record
+from openflexure_timelapse.share.record_file import record_of
 from openflexure_timelapse.share.shared_log import shared_before
+from openflexure_timelapse.share.taxa import Taxa
 from openflexure_timelapse.store.fence import check_links
 from openflexure_timelapse.store.layout import local_time
 from openflexure_timelapse.store.run_reader import RunReader
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["Imaged", "Subject", "open_subject", "time_of"]
+__all__ = ["Imaged", "Subject", "imaged_of", "open_subject", "scale_of", "time_of"]
 
 PAGE = 500
 NS_PER_S = 1_000_000_000
@@ -71,6 +72,10 @@ class Subject:
         When.
     shared_before : tuple of str
         The destinations that bundles of this run were made for before.
+    reader : RunReader
+        Of the run's index.
+    taxa : Taxa or None
+        The names of organisms that the person has given; None for none.
     """
 
     run_id: str
@@ -84,6 +89,7 @@ class Subject:
     imaged: Imaged
     shared_before: Tuple[str, ...]
     reader: RunReader
+    taxa: Optional[Taxa] = None
 
     @property
     def positions(self) -> Tuple[str, ...]:
@@ -115,8 +121,15 @@ def time_of(frame: Frame) -> Optional[datetime]:
 
 
 @contextlib.contextmanager
-def open_subject(folder: Path) -> Iterator[Subject]:
+def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]:
     """Open a run in order to share it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    taxa : Taxa, optional
+        As for `Subject`.
 
     Raises
     ------
@@ -127,8 +140,8 @@ def open_subject(folder: Path) -> Iterator[Subject]:
     with RunStore.open_read(folder) as store:
         header = store.header
         plan = parse_plan(header["plan"])
-        record = read_record(folder) or plan.sample or Record()
-        scale, source = _scale(header, record)
+        record = record_of(folder, plan)
+        scale, source = scale_of(header, record)
         yield Subject(
             run_id=folder.name,
             folder=folder,
@@ -138,13 +151,14 @@ def open_subject(folder: Path) -> Iterator[Subject]:
             occurrence_id=str(record.uuid or UUID(header["dataset_id"])),
             um_per_pixel=scale,
             scale_source=source,
-            imaged=_imaged(store, plan),
+            imaged=imaged_of(store, plan),
             shared_before=shared_before(folder),
             reader=store,
+            taxa=taxa,
         )
 
 
-def _imaged(store: RunReader, plan: Plan) -> Imaged:
+def imaged_of(store: RunReader, plan: Plan) -> Imaged:
     """Return when a run was imaged."""
     first, last = store.frames(0, 1), store.last_frame()
     return Imaged(
@@ -155,7 +169,7 @@ def _imaged(store: RunReader, plan: Plan) -> Imaged:
     )
 
 
-def _scale(header: Mapping[str, Any], record: Record) -> Tuple[Optional[float], str]:
+def scale_of(header: Mapping[str, Any], record: Record) -> Tuple[Optional[float], str]:
     """Return micrometres per pixel of the stored frames, and where they come from."""
     camera: Dict[str, Any] = dict(header["camera"])
     if record.um_per_pixel is not None:

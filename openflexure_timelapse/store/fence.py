@@ -16,7 +16,9 @@ from openflexure_timelapse.store.layout import (
     INDEX_FILE,
     MOVIES,
     PREVIEWS,
+    RECORD_FILE,
     REPAIRED_INDEX_FILE,
+    SHARE,
 )
 
 __all__ = [
@@ -41,6 +43,8 @@ NAMES = (
     FRAMES,
     MOVIES,
     PREVIEWS,
+    RECORD_FILE,
+    SHARE,
 )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "LARGEST_COUNT",
     "MOVIES",
     "PREVIEWS",
+    "RECORD_FILE",
     "REPAIRED_INDEX_FILE",
     "SHARE",
     "FrameName",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 HEADER_FILE = "run.json"
+RECORD_FILE = "record.json"
 INDEX_FILE = "run.db"
 REPAIRED_INDEX_FILE = "run.db.new"
 CSV_FILE = "frames.csv"
