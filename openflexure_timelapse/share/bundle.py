@@ -124,6 +124,10 @@ class Bundle:
         except OSError as exc:
             raise storage_error(exc, "write", place) from exc
 
+    def sha256(self, name: str) -> str:
+        """Return the checksum of the file `name`, as hex."""
+        return _digest(self.path(name))
+
 
 def settled(folder: Path, out: Path, tell: Optional[Progress] = None) -> None:
     """Add the checksums to a folder, flush it, and give it its name.

@@ -2,7 +2,9 @@
 
 from typing import Dict
 
+from openflexure_timelapse.share.artportalen import Artportalen
 from openflexure_timelapse.share.destination import Destination
+from openflexure_timelapse.share.gbif import Gbif
 from openflexure_timelapse.share.inaturalist import INaturalist
 from openflexure_timelapse.share.nordic_microalgae import NordicMicroalgae
 from openflexure_timelapse.share.ome_tiff import OME_TIFF
@@ -15,6 +17,8 @@ __all__ = ["DESTINATIONS"]
 _ROWS: "tuple[Destination, ...]" = (
     NordicMicroalgae(),
     INaturalist(),
+    Artportalen(),
+    Gbif(),
     OME_TIFF,
     OME_ZARR,
 )

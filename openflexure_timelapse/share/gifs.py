@@ -1,14 +1,12 @@
 """The GIFs of a run, and which of them is small enough to go along with stills."""
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence
 
-from openflexure_timelapse.names import slug
+from openflexure_timelapse.share.movie_files import movies_of, shows
 from openflexure_timelapse.share.subject import Subject
-from openflexure_timelapse.store.fence import is_inside
 from openflexure_timelapse.store.layout import MOVIES
 
 __all__ = ["Gif", "fitting_gif", "gifs_of", "recipe_text"]
@@ -33,18 +31,14 @@ class Gif(NamedTuple):
 
     def shows(self, position: str) -> bool:
         """Tell whether it is the movie of a position, by the name that it was given."""
-        return bool(re.match(re.escape(slug(position)) + r"(_\d+)?\Z", self.path.stem))
+        return shows(self.path, position)
 
 
 def gifs_of(subject: Subject) -> List[Gif]:
     """Return the GIFs of a run, by name."""
-    folder = subject.folder / MOVIES
-    if not folder.is_dir():
-        return []
     return [
         Gif(f"{MOVIES}/{path.name}", path, path.stat().st_size)
-        for path in sorted(folder.glob("*.gif"))
-        if path.is_file() and is_inside(folder, path) and not path.name.startswith(".")
+        for path in movies_of(subject, (".gif",))
     ]
 
 

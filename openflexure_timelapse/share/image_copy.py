@@ -21,13 +21,23 @@ from openflexure_timelapse.movie.filters import (
     text_size_px,
 )
 from openflexure_timelapse.share.image_metadata import ImageMetadata, with_metadata
+from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
+from openflexure_timelapse.store.exif import is_whole_jpeg
 
-__all__ = ["Limits", "image_copy", "read_frame", "scale_bar_copy"]
+__all__ = [
+    "Limits",
+    "image_copy",
+    "largest_copy_bytes",
+    "read_frame",
+    "scale_bar_copy",
+]
 
 QUALITIES = (92, 85, 70)
 ORIENTATION = 0x0112
 MARGIN_PER_TEXT = 0.8
+METADATA_BYTES = 2 * 65_536
+"""Two segments of a JPEG, EXIF and XMP, have no more."""
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
@@ -52,18 +62,30 @@ class Limits:
         return light and max(size) <= self.side_px
 
 
+def largest_copy_bytes(subject: Subject, order: ShareOrder) -> int:
+    """Return how large a copy may become: a byte for each pixel, and its metadata."""
+    last = subject.reader.last_frame(order.position)
+    if last is None:
+        return 0
+    pixels = last.draft.width * last.draft.height
+    return max(pixels, last.size_bytes) + METADATA_BYTES
+
+
 def read_frame(subject: Subject, frame: Frame) -> bytes:
     """Return the bytes of a frame's file.
 
     Raises
     ------
     ShareError
-        When it cannot be read.
+        When it cannot be read, or is cut short.
     """
     try:
-        return subject.path(frame).read_bytes()
+        jpeg = subject.path(frame).read_bytes()
     except OSError as exc:
         raise ShareError(_told(frame, exc)) from exc
+    if not is_whole_jpeg(jpeg):
+        raise ShareError(_told(frame, "it is cut short"))
+    return jpeg
 
 
 def image_copy(
@@ -97,7 +119,7 @@ def image_copy(
             if limits.hold(size, len(copied)):
                 return copied
         picture = _pixels(jpeg)
-        picture.thumbnail((limits.side_px, limits.side_px), Image.LANCZOS)
+        picture.thumbnail((limits.side_px, limits.side_px))
         for quality in QUALITIES:
             copied = with_metadata(_encoded(picture, quality), metadata)
             if limits.hold(picture.size, len(copied)):
@@ -132,7 +154,7 @@ def scale_bar_copy(
     try:
         picture = _pixels(jpeg)
         width = picture.width
-        picture.thumbnail((limits.side_px, limits.side_px), Image.LANCZOS)
+        picture.thumbnail((limits.side_px, limits.side_px))
         scale = um_per_pixel * width / picture.width
         # A grey bar on grey: it looks the same in RGB as in OpenCV's order.
         pixels = np.array(picture)
@@ -169,7 +191,7 @@ def _encoded(picture: Image.Image, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def _told(frame: Frame, problem: Exception) -> str:
+def _told(frame: Frame, problem: object) -> str:
     """Return why there is no copy of a frame."""
     told = f"Frame {frame.n} ({frame.file}) cannot be read: {problem}; "
     return told + "run verify to see what else is damaged, or name other frames."

@@ -12,7 +12,12 @@ from openflexure_timelapse.share.bundle import Bundle
 from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.gifs import fitting_gif, gifs_of
 from openflexure_timelapse.share.guide_text import guide_text
-from openflexure_timelapse.share.image_copy import Limits, image_copy, read_frame
+from openflexure_timelapse.share.image_copy import (
+    Limits,
+    image_copy,
+    largest_copy_bytes,
+    read_frame,
+)
 from openflexure_timelapse.share.image_words import metadata_of, taxon_text
 from openflexure_timelapse.share.inaturalist_findings import (
     LARGEST_BYTES,
@@ -92,8 +97,8 @@ class INaturalist:
         ]
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
-        """Return how much room the copies and GIFs take, at a byte for each pixel."""
-        photos = MOST_PHOTOS * LIMITS.side_px**2
+        """Return how much room the copies and GIFs take."""
+        photos = MOST_PHOTOS * largest_copy_bytes(subject, order)
         return len(_positions(subject, order)) * (photos + LARGEST_BYTES)
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:

@@ -102,7 +102,7 @@ def tags_of(subject: Subject) -> Tuple[str, ...]:
     room = LONGEST_TAGS - len(table_name(subject))
     tags = []
     for text in (*TAGS, *own):
-        tag = " ".join(text.replace(",", " ").split())
+        tag = latin_text(text.replace(",", " "))
         if tag and len(tag) + 1 <= room:
             tags.append(tag)
             room -= len(tag) + 1
@@ -142,7 +142,7 @@ def table_of(subject: Subject, rows: int) -> Optional[bytes]:
         cell_text(latin_text(record.place)[: LONGEST_PLACE - 1]),
         f"{record.latitude:.6f}",
         f"{record.longitude:.6f}",
-        cell_text(latin_text(",".join(tags_of(subject)))),
+        cell_text(",".join(tags_of(subject))),
         "" if record.geoprivacy == "open" else record.geoprivacy,
     )
     writer.writerows([row] * rows)

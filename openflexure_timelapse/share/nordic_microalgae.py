@@ -7,7 +7,7 @@ table, and the same as the file that the people who run the site can load.
 import csv
 import io
 import json
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping
 
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.names import slug
@@ -18,6 +18,7 @@ from openflexure_timelapse.share.guide_text import guide_text
 from openflexure_timelapse.share.image_copy import (
     Limits,
     image_copy,
+    largest_copy_bytes,
     read_frame,
     scale_bar_copy,
 )
@@ -32,12 +33,7 @@ from openflexure_timelapse.share.nordic_findings import (
 from openflexure_timelapse.share.nordic_form import FIELDS, attributes_of
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import (
-    named,
-    quotas,
-    stills_findings,
-    suggested,
-)
+from openflexure_timelapse.share.stills import ordered, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["NordicMicroalgae"]
@@ -70,12 +66,8 @@ class NordicMicroalgae:
         ]
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
-        """Return how much room the copies take, at a byte for each pixel."""
-        last = subject.reader.last_frame(order.position)
-        if last is None:
-            return 0
-        pixels = last.draft.width * last.draft.height
-        return 2 * MOST_STILLS * max(pixels, last.size_bytes)
+        """Return how much room the copies take, with a scale bar and without."""
+        return 2 * MOST_STILLS * largest_copy_bytes(subject, order)
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the images, the table and ``media.json``."""
@@ -88,7 +80,7 @@ class NordicMicroalgae:
             bundle.tell(min(done, total), total)
 
         files = []
-        for frame in _stills(subject, order, tell):
+        for frame in ordered(subject, order, MOST_STILLS, tell):
             tell()
             files.append(_add_images(subject, order, bundle, frame))
         attributes = attributes_of(subject)
@@ -114,16 +106,6 @@ class NordicMicroalgae:
         ]
         values = {"run": subject.run_id, "taxon": name, "values": "\n".join(typed)}
         return guide_text(self.name, language, values)
-
-
-def _stills(
-    subject: Subject, order: ShareOrder, tell: Callable[[], None]
-) -> List[Frame]:
-    """Return the frames that are shared."""
-    if order.frames:
-        return named(subject, order)
-    places = subject.positions if order.position is None else (order.position,)
-    return suggested(subject, quotas(places, MOST_STILLS), tell)
 
 
 def _add_images(

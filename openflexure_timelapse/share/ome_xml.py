@@ -5,6 +5,7 @@ written as XML's numbers. When and where the sample was taken is not in it, but 
 date; ``bundle.json`` has the whole record.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -58,7 +59,7 @@ def step_um(subject: Subject) -> Optional[Tuple[float, float, float]]:
     told = stage.get("step_um") if isinstance(stage, Mapping) else None
     if not isinstance(told, (list, tuple)) or len(told) != len(AXES):
         return None
-    if not all(isinstance(um, (int, float)) and um > 0 for um in told):
+    if not all(isinstance(um, (int, float)) and 0 < um < math.inf for um in told):
         return None
     return float(told[0]), float(told[1]), float(told[2])
 
@@ -74,9 +75,9 @@ def z_spacing_um(subject: Subject, volume: Volume) -> Optional[float]:
 def exposure_s(draft: FrameDraft) -> Optional[float]:
     """Return the exposure time that the camera told; None where it told none."""
     told = draft.metadata.get("exposure_us")
-    if isinstance(told, bool) or not isinstance(told, (int, float)) or not told > 0:
+    if isinstance(told, bool) or not isinstance(told, (int, float)):
         return None
-    return float(told) / US_PER_S
+    return float(told) / US_PER_S if 0 < told < math.inf else None
 
 
 def ome_xml(

@@ -9,6 +9,7 @@ from openflexure_timelapse.share.destination import Destination
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.finding import Finding, refuse_blocked
 from openflexure_timelapse.share.order import ShareOrder
+from openflexure_timelapse.share.shared_place import shared_record
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.taxa import taxon_findings
 
@@ -111,7 +112,7 @@ def make_bundle(  # noqa: PLR0913, PLR0917 (what a bundle is made of)
             "run": subject.run_id,
             "occurrence_id": subject.occurrence_id,
             "order": order.to_json(),
-            "record": subject.record.to_json(),
+            "record": shared_record(subject.record).to_json(),
             "doubts": [finding.to_json() for finding in doubts],
         }
         text = json.dumps(about, ensure_ascii=False, indent=2)

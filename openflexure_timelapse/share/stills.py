@@ -27,6 +27,7 @@ __all__ = [
     "change_between",
     "chosen",
     "named",
+    "ordered",
     "quotas",
     "stills_findings",
     "suggested",
@@ -139,15 +140,14 @@ def chosen(
 
 
 def _line(candidates: Sequence[Candidate], changes: Sequence[float]) -> List[float]:
-    """Return where each lies between 0 and 1: half by time, half by change."""
+    """Return where each lies between 0 and 1: half by time, half by change if any."""
     begin_ns = candidates[0].elapsed_ns
     length_ns = max(1, candidates[-1].elapsed_ns - begin_ns)
+    times = [(one.elapsed_ns - begin_ns) / length_ns for one in candidates]
     changed = list(accumulate(changes))
-    whole = changed[-1] or 1.0
-    return [
-        0.5 * (one.elapsed_ns - begin_ns) / length_ns + 0.5 * change / whole
-        for one, change in zip(candidates, changed)
-    ]
+    if not changed[-1]:
+        return times
+    return [(at + change / changed[-1]) / 2 for at, change in zip(times, changed)]
 
 
 def quotas(positions: Sequence[str], most: int) -> Dict[str, int]:
@@ -237,6 +237,16 @@ def named(subject: Subject, order: ShareOrder) -> List[Frame]:
         When the run has not all of them; `stills_findings` says so before.
     """
     return [subject.reader.frame(n) for n in sorted(set(order.frames))]
+
+
+def ordered(
+    subject: Subject, order: ShareOrder, most: int, tell: Callable[[], None]
+) -> List[Frame]:
+    """Return the stills that are named, or else at most so many that we suggest."""
+    if order.frames:
+        return named(subject, order)
+    places = subject.positions if order.position is None else (order.position,)
+    return suggested(subject, quotas(places, most), tell)
 
 
 def stills_findings(

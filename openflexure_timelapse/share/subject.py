@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from uuid import UUID
 
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.plan import Plan, parse_plan
@@ -147,7 +148,7 @@ def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]
             header=header,
             plan=plan,
             record=record,
-            occurrence_id=str(record.uuid or header["dataset_id"]),
+            occurrence_id=str(record.uuid or UUID(header["dataset_id"])),
             um_per_pixel=scale,
             scale_source=source,
             imaged=imaged_of(store, plan),
