@@ -167,6 +167,7 @@ def drive(visitor: Visitor) -> Dict[str, Any]:
     _look(visitor, run, note)
     _overview(visitor, run, note)
     _movies(visitor, run, note)
+    _share(visitor, run, note)
     _steer(visitor, note)
     _preferences(visitor, note)
     seen["deleted"] = _delete(visitor, run)
@@ -201,6 +202,11 @@ def _refusals(visitor: Visitor) -> List[Tuple[str, int, Any, str]]:
         ("DELETE", "jobs/movie-99", None),
         ("GET", "page/nothing.js", None),
         ("PUT", "preferences", {"um_per_pixel": -1}),
+        ("GET", "runs/2026-01-01_000000_none/record", None),
+        ("PUT", "runs/2026-01-01_000000_none/record", {"title": "x"}),
+        ("POST", "runs/2026-01-01_000000_none/share", {"destination": "gbif"}),
+        ("POST", "runs/2026-01-01_000000_none/share/check", {"destination": "x"}),
+        ("GET", "taxa?limit=0&query=a", None),
     ]
     told = []
     for method, path, body in asked:
@@ -285,6 +291,32 @@ def _movies(visitor: Visitor, run: str, note: Any) -> None:
     assert visitor.ask("GET", path, headers={"If-None-Match": tag}).code == 304
     for bad in ("run.db", "../.active", "%2e%2e/preferences.json", "movies/../run.db"):
         assert visitor.ask("GET", f"runs/{run}/files/{bad}").code in (404, 422)
+
+
+def _share(visitor: Visitor, run: str, note: Any) -> None:
+    """Describe the sample, see what is missing, have a bundle of it."""
+    at, order = f"runs/{run}", {"destination": "nordic-microalgae"}
+    note("record", visitor.get(f"{at}/record"))
+    missing = note("share_check", visitor.post(f"{at}/share/check", order))
+    assert not missing["ready"]
+    refused = visitor.ask("POST", f"{at}/share", order)
+    assert (refused.code, refused.json["name"]) == (422, "InvalidShareError")
+    record = {"title": "Sj\u00f6", "photographer": "\u00c5sa", "latitude": None}
+    assert visitor.ask("PUT", f"{at}/record", record).code == 200
+    assert visitor.get(f"{at}/record")["record"]["title"] == "Sj\u00f6"
+    for wrong in ({"titel": "x"}, {"latitude": 1}, {"sampled_at": "2999-01-01"}):
+        answer = visitor.ask("PUT", f"{at}/record", wrong)
+        assert (answer.code, answer.json["name"]) == (422, "InvalidRecordError")
+    note("share", visitor.post(f"{at}/share", order))
+    jobs = visitor.until(
+        "jobs", lambda told: told["jobs"][-1]["state"] not in ("queued", "running")
+    )["jobs"]
+    shared = note("shared", jobs[-1])
+    assert (shared["kind"], shared["state"]) == ("share", "done")
+    bundle = visitor.ask("GET", f"{at}/files/{shared['file']}")
+    assert bundle.headers["content-type"] == "application/zip"
+    assert bundle.body[:2] == b"PK"
+    note("taxa", visitor.get("taxa?query=a"))
 
 
 def _steer(visitor: Visitor, note: Any) -> None:

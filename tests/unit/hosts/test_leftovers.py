@@ -19,6 +19,7 @@ LEFT = (
     f".preferences.json.{PART}",
     f"{RUN_ID}/movies/.left.mp4.{PART}/job.jsonl",
     f"{RUN_ID}/previews/.1_w160.jpeg.{PART}",
+    f"{RUN_ID}/share/.{RUN_ID}_gbif.zip.{PART}/media/1.jpeg",
     ".deleted-2026-11-22_090000_old-0123456789ab/run.json",
 )
 
