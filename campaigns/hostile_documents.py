@@ -2,6 +2,9 @@
 
 import json
 import re
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from hypothesis import given
@@ -22,6 +25,8 @@ from openflexure_timelapse.quality import decode_grey, inspect, size_of
 from openflexure_timelapse.recipe import parse_recipe
 from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import grid_of
+from openflexure_timelapse.share.order import ShareOrder, parse_order
+from openflexure_timelapse.share.taxa import Taxa
 from openflexure_timelapse.store.exif import read_frame_record, with_exif
 from openflexure_timelapse.store.header import (
     frame_record,
@@ -57,6 +62,20 @@ def _recipe(data: bytes) -> None:
 def _sample(data: bytes) -> None:
     read = read_object(_text(data), "x", InvalidRequestError)
     parse(Record, read, InvalidRequestError, "x")
+
+
+def _order(data: bytes) -> None:
+    read = read_object(_text(data), "x", InvalidRequestError)
+    parse_order(tidied(ShareOrder, read))
+
+
+def _names(data: bytes) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "taxa.txt").write_bytes(HEADINGS + data)
+        with closing(Taxa(folder)) as taxa:
+            taxa.find(data.decode("utf-8", "replace"), 5)
+            taxa.matches(data.decode("utf-8", "replace"))
 
 
 def _preferences(data: bytes) -> None:
@@ -98,6 +117,7 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
 
 
+HEADINGS = b"scientificName\ttaxonID\tscientificNameAuthorship\n"
 MOST_DECODED_PIXELS = 4_000_000
 Reader = Callable[[bytes], None]
 DOCUMENTS: Mapping[str, Reader] = {
@@ -105,6 +125,8 @@ DOCUMENTS: Mapping[str, Reader] = {
     "short form": _form,
     "movie recipe": _recipe,
     "record of a sample": _sample,
+    "order of a bundle": _order,
+    "list of names": _names,
     "preferences": _preferences,
     "useq-schema plan": _useq,
     "run.json": _header,
@@ -123,6 +145,8 @@ SOUND: Mapping[str, Dict[str, Any]] = {
     "short form": {"name": "x", "interval_s": "5", "frames": "2"},
     "movie recipe": {"format": "gif"},
     "record of a sample": {"title": "x"},
+    "order of a bundle": {"destination": "gbif"},
+    "list of names": {},
     "preferences": {"um_per_pixel": 0.5},
     "useq-schema plan": {"time_plan": {"interval": 5, "loops": 2}},
     "run.json": FULL_HEADER,
@@ -131,6 +155,7 @@ FIELDS: Mapping[str, Tuple[str, ...]] = {
     "useq-schema plan": ("time_plan", "stage_positions", "z_plan", "channels"),
     "preferences": ("plan", "um_per_pixel"),
     "record of a sample": tuple(Record.model_fields),
+    "order of a bundle": tuple(ShareOrder.model_fields),
     "run.json": tuple(FULL_HEADER),
 }
 

@@ -20,7 +20,12 @@ __all__ = ["EVIL", "RUN_ID", "jpeg", "linked", "outside", "small_run", "told_evi
 
 RUN_ID = "2026-11-23_083029_pond"
 HEADER: Dict[str, Any] = {
-    "plan": {"name": "pond", "interval_s": 30.0, "frames": 4},
+    "plan": {
+        "name": "pond",
+        "interval_s": 30.0,
+        "frames": 4,
+        "sample": {"title": "pond", "photographer": "x", "sampled_at": "2026-11-20"},
+    },
     "created": "2026-11-23T08:30:29+01:00",
     "microscope": {"host": "simulated"},
     "camera": {"model": "small", "simulated": True, "um_per_pixel": 0.5},
@@ -114,7 +119,12 @@ def told_evil(run: Path, text: str) -> None:
     path = run / "run.json"
     header = json.loads(path.read_text("utf-8"))
     header["plan"]["name"] = text
-    header["plan"]["sample"] = {"title": text, "notes": text, "place": text}
+    header["plan"]["sample"] = {
+        "title": text,
+        "notes": text,
+        "place": text,
+        "photographer": text,
+    }
     header["created"] = text
     header["camera"]["model"] = text
     header["microscope"] = {text: text}

@@ -159,6 +159,8 @@ def _links(run: Path, secrets: Path, luck: random.Random) -> None:
             "run.json",
             "run.db",
             "frames.csv",
+            "record.json",
+            "share",
             "run.db-wal",
             "run.db.new",
             "frames/here",
@@ -196,6 +198,21 @@ def _text(run: Path, _secrets: Path, luck: random.Random) -> None:
     text = luck.choice(EVIL)
     if "\ud800" not in text:
         told_evil(run, text)
+
+
+def _described(run: Path, _secrets: Path, luck: random.Random) -> None:
+    """Put something else into what is known of the sample."""
+    path = run / "record.json"
+    text = luck.choice(EVIL).encode("utf-8", "surrogatepass")
+    told = json.dumps({"title": luck.choice(EVIL), "photographer": luck.choice(EVIL)})
+    wild = (b"", b"{", b"[" * 9000, text, told.encode(), b"\xff", b'{"title": NaN}')
+    if luck.random() < 0.2:  # noqa: PLR2004 - sometimes
+        os.mkfifo(str(path))
+    else:
+        path.write_bytes(luck.choice(wild))
+    (run / "share").mkdir(exist_ok=True)
+    odd = (b"[1, {}]", b"{", b"\xff", b'["gbif", "gbif", null]', b"[" * 9000)
+    (run / "share" / "shared.json").write_bytes(luck.choice(odd))
 
 
 def _bomb(run: Path, _secrets: Path, luck: random.Random) -> None:
@@ -269,6 +286,7 @@ HARMS: Mapping[str, Harm] = {
     "links out of the run": _links,
     "names of files, a FIFO": _names,
     "markup and terminal codes": _text,
+    "the record of the sample": _described,
     "picture bombs": _bomb,
     "EXIF of a lost index": _record,
 }

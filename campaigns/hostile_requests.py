@@ -62,6 +62,7 @@ NUMBERS = (
     "",
 )
 NAMES = ("after", "limit", "width", "position", "slot", "bins", "points", "what")
+NAMES += ("query",)
 LARGE = b'{"name": "' + b"x" * 1_100_000 + b'"}'
 DEEP = b'{"plan":' * 300 + b"1" + b"}" * 300
 
@@ -164,14 +165,28 @@ KEYS = [
     "focus",
     "recipe",
     "run",
+    "destination",
+    "taxon",
+    "sampled_at",
+    "latitude",
+    "longitude",
+    "licence",
+    "photographer",
+    "uuid",
+    "base_url",
+    "place_in_images",
 ]
+# Whatever a server has of them: some can take the run, others say what they miss.
+DESTINATIONS = ("nordic-microalgae", "inaturalist", "artportalen", "gbif", "ome-zarr")
 SOUND: Dict[str, Any] = {"name": "hostile", "interval_s": 5, "frames": 2, "movie": None}
 
 
 @st.composite
 def bodies(draw: Callable[..., Any]) -> Optional[bytes]:
     """Draw a body: none, bytes, JSON, a plan with something wrong, too much."""
-    kind = draw(st.sampled_from(("none", "bytes", "json", "plan", "plan", "fields")))
+    kind = draw(
+        st.sampled_from(("none", "bytes", "json", "plan", "plan", "fields", "order"))
+    )
     if kind == "none":
         return None
     if kind == "bytes":
@@ -179,6 +194,10 @@ def bodies(draw: Callable[..., Any]) -> Optional[bytes]:
         return bytes(draw(wild))
     if kind == "json":
         return json.dumps(draw(json_values)).encode()
+    if kind == "order":
+        odd = draw(st.dictionaries(st.sampled_from(KEYS), json_values, max_size=1))
+        to = draw(st.sampled_from(DESTINATIONS))
+        return json.dumps({"destination": to, **odd}).encode()
     some = draw(st.dictionaries(st.sampled_from(KEYS), json_values, max_size=4))
     return json.dumps({**SOUND, **some} if kind == "plan" else some).encode()
 

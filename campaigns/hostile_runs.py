@@ -5,7 +5,7 @@ import io
 import random
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from campaigns.hostile_folder import RUN_ID, outside, small_run
 from campaigns.hostile_harms import HARMS, Harm
@@ -14,7 +14,17 @@ from openflexure_timelapse.cli import main
 
 __all__ = ["attack_runs"]
 
-COMMANDS = ("show", "verify", "repair", "verify", "movie", "runs")
+COMMANDS = (
+    "show",
+    "verify",
+    "describe",
+    "share",
+    "repair",
+    "verify",
+    "movie",
+    "share",
+    "runs",
+)
 EXIT_CODES = (0, 1, 2)
 
 
@@ -51,11 +61,17 @@ def _one(tally: Tally, harm: Harm, luck: str, sound: Path, work: Path) -> None:
             tally.fell("other", f"{luck}: {command} sent codes to the terminal")
     if _state(secrets) != before:
         tally.fell("escape", f"{luck}: something outside of the run was changed")
-    if (run / "movies").is_symlink():
-        return
-    for movie in (run / "movies").glob("*.*"):
-        if not movie.is_symlink() and CANARY in movie.read_bytes():
-            tally.fell("escape", f"{luck}: a movie shows what is outside")
+    for made in _made(run, work / "bundles"):
+        if CANARY in made.read_bytes():
+            tally.fell("escape", f"{luck}: {made.name} shows what is outside")
+
+
+def _made(run: Path, bundles: Path) -> Iterator[Path]:
+    """Yield the files that the commands made."""
+    yield from (file for file in bundles.rglob("*") if file.is_file())
+    if not (run / "movies").is_symlink():
+        found = (run / "movies").glob("*.*")
+        yield from (movie for movie in found if not movie.is_symlink())
 
 
 def _state(folder: Path) -> Dict[str, Any]:
@@ -73,6 +89,9 @@ def _told(command: str, run: Path) -> Tuple[int, str]:
     arguments = [command, str(place)]
     if command == "movie":
         arguments += ["--format", "gif", "--width", "32"]
+    if command == "share":
+        out = str(run.parent.parent / "bundles")
+        arguments += ["--to", "nordic-microalgae", "--out", out]
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
         try:
             code = main(arguments)

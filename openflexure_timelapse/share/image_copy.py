@@ -24,6 +24,11 @@ from openflexure_timelapse.share.image_metadata import ImageMetadata, with_metad
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.store.exif import is_whole_jpeg
+from openflexure_timelapse.store.fence import (
+    LARGEST_FRAME_BYTES,
+    is_inside,
+    read_at_most,
+)
 
 __all__ = [
     "Limits",
@@ -77,10 +82,13 @@ def read_frame(subject: Subject, frame: Frame) -> bytes:
     Raises
     ------
     ShareError
-        When it cannot be read, or is cut short.
+        When it cannot be read, is cut short, or lies outside of the run.
     """
+    path = subject.path(frame)
+    if not (path.is_file() and is_inside(subject.folder, path)):
+        raise ShareError(_told(frame, "there is no such file in the run"))
     try:
-        jpeg = subject.path(frame).read_bytes()
+        jpeg = read_at_most(path, LARGEST_FRAME_BYTES)
     except OSError as exc:
         raise ShareError(_told(frame, exc)) from exc
     if not is_whole_jpeg(jpeg):

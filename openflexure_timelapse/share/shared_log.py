@@ -10,6 +10,7 @@ from typing import Tuple
 from openflexure_timelapse.json_text import read_value
 from openflexure_timelapse.ports import Disk
 from openflexure_timelapse.share.order import DESTINATION_NAMES
+from openflexure_timelapse.store.fence import LARGEST_TEXT_BYTES, read_at_most
 from openflexure_timelapse.store.layout import SHARE
 
 __all__ = ["note_shared", "shared_before"]
@@ -27,7 +28,10 @@ def shared_before(folder: Path) -> Tuple[str, ...]:
         is only for a warning.
     """
     try:
-        found = read_value((folder / SHARE / LOG_FILE).read_text("utf-8"))
+        place = folder / SHARE / LOG_FILE
+        if not place.is_file():
+            return ()
+        found = read_value(read_at_most(place, LARGEST_TEXT_BYTES).decode("utf-8"))
     except (OSError, ValueError):
         return ()
     if not isinstance(found, list):

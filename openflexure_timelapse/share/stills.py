@@ -20,6 +20,11 @@ from openflexure_timelapse.quality import OUT_OF_MEMORY, decode_grey
 from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
+from openflexure_timelapse.store.fence import (
+    LARGEST_FRAME_BYTES,
+    is_inside,
+    read_at_most,
+)
 
 __all__ = [
     "Candidate",
@@ -207,7 +212,7 @@ def _look(folder: Path, kept: Sequence[Candidate], most: int) -> List[Candidate]
     candidates, changes = [], []
     before: Optional[Thumbnail] = None
     for candidate in kept:
-        picture = _thumbnail(folder / candidate.file)
+        picture = _thumbnail(folder, folder / candidate.file)
         if picture is None:
             continue
         candidates.append(candidate)
@@ -216,10 +221,12 @@ def _look(folder: Path, kept: Sequence[Candidate], most: int) -> List[Candidate]
     return chosen(candidates, changes, most)
 
 
-def _thumbnail(path: Path) -> Optional[Thumbnail]:
+def _thumbnail(folder: Path, path: Path) -> Optional[Thumbnail]:
     """Return a frame as a small grey picture; None for what is none any more."""
+    if not (path.is_file() and is_inside(folder, path)):
+        return None
     try:
-        grey = decode_grey(path.read_bytes(), THUMBNAIL[0])
+        grey = decode_grey(read_at_most(path, LARGEST_FRAME_BYTES), THUMBNAIL[0])
         if grey is None:
             return None
         small = cv2.resize(grey, THUMBNAIL, interpolation=cv2.INTER_AREA)

@@ -214,7 +214,7 @@ def pixels_of(
     """
     path = subject.path(frame)
     try:
-        if not is_inside(subject.folder, path):
+        if not (path.is_file() and is_inside(subject.folder, path)):
             return None
         jpeg = read_at_most(path, LARGEST_FRAME_BYTES)
     except OSError:  # `verify` tells why; the picture stays black, and that is told
