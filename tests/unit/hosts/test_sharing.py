@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from cases.gallery import shared_run
 from cases.services import PATIENCE_S, jsonable, made, record, run_of
 
 from openflexure_timelapse.errors import (
@@ -32,7 +33,7 @@ KNOWN = {
 @pytest.fixture(name="described")
 def _described(service: Service) -> str:
     """Return a run of which everything is known that a gallery asks for."""
-    run = record(service, frames=2)
+    run = shared_run(service.library.data_folder, None, count=2).name
     service.sharing.set_record(run, KNOWN)
     return run
 

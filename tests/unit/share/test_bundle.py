@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_nothing(
 ) -> None:
     """It is told as that, wherever it happens."""
     del check
-    with small_disk(tmp_path / "card") as card:
+    with small_disk(tmp_path / "card", 8192) as card:
         free = RealDisk().free_bytes(str(card))
         # A folder of two does not fit, and a folder beside its zip does not.
         files = 2 if finish is settled else 1
