@@ -49,9 +49,9 @@ def test_describe_shows_and_replaces(
         (b"[1]", "must be a JSON object"),
         (b"\xff", "is not JSON"),
         (b'{"titel": "x"}', "perhaps 'title' is meant"),
-        (b'{"sampled_at": "2999-01-01"}', "lies in the future"),
+        (b'{"latitude": 57.7}', "both, or none"),
     ],
-    ids=["list", "bytes", "misspelt", "future"],
+    ids=["list", "bytes", "misspelt", "half a place"],
 )
 def test_a_bad_record_is_refused(
     described: Path,
