@@ -187,7 +187,7 @@ export class Share {
 
   refuse(error) {
     const fields = error.fields || [];
-    this.tell(fields.length ? fields.map(({ field, reason }) => ({ field, reason: `${field} ${reason}`, blocks: true })) : [{ reason: error.message, blocks: true }]);
+    this.tell(fields.length ? fields.map(({ field, reason }) => ({ field, reason: field.startsWith("(") ? reason : `${field} ${reason}`, blocks: true })) : [{ reason: error.message, blocks: true }]);
     say(this.told, "Not kept; see above.");
   }
 
