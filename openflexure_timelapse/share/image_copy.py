@@ -129,7 +129,7 @@ def image_copy(
         picture = _pixels(jpeg)
         picture.thumbnail((limits.side_px, limits.side_px))
         for quality in QUALITIES:
-            copied = with_metadata(_encoded(picture, quality), metadata)
+            copied = with_metadata(_encoded(picture, quality), metadata, jpeg)
             if limits.hold(picture.size, len(copied)):
                 return copied
     except (*UNREADABLE, IncompleteImageError) as exc:
@@ -174,7 +174,7 @@ def scale_bar_copy(
         blend(pixels, sprite, x, y)
         drawn = Image.fromarray(pixels)
         drawn.info["icc_profile"] = picture.info.get("icc_profile")
-        return with_metadata(_encoded(drawn, QUALITIES[0]), metadata)
+        return with_metadata(_encoded(drawn, QUALITIES[0]), metadata, jpeg)
     except (*UNREADABLE, IncompleteImageError) as exc:
         raise ShareError(_told(frame, exc)) from exc
 

@@ -117,7 +117,9 @@ def rights_of(metadata: ImageMetadata) -> str:
     return f"\u00a9 {metadata.holder}, {licence.title}"
 
 
-def with_metadata(jpeg: bytes, metadata: ImageMetadata) -> bytes:
+def with_metadata(
+    jpeg: bytes, metadata: ImageMetadata, original: Optional[bytes] = None
+) -> bytes:
     """Return a copy that says so; the compressed image is not touched.
 
     Parameters
@@ -126,25 +128,33 @@ def with_metadata(jpeg: bytes, metadata: ImageMetadata) -> bytes:
         A whole JPEG.
     metadata : ImageMetadata
         What to say.
+    original : bytes or None
+        The frame that it was made of, whose own block is kept; None for itself.
 
     Raises
     ------
     IncompleteImageError
         When `jpeg` is no JPEG.
     """
-    place = len(START)
-    old: Dict[str, Any] = {}
+    place = last = len(START)
     kept: List[bytes] = []
     for marker, start, end in jpeg_segments(jpeg):
         if marker == APP0 and start == len(START):
             place = end
-        elif marker == APP1 and jpeg[start + 4 : start + 10] == EXIF_MARK:
-            old = old or exif_fields(jpeg[start + 4 : end])
         elif marker not in {APP1, APP13}:
             kept.append(jpeg[start:end])
         last = end
+    old = _own_fields(jpeg if original is None else original)
     ours = _segment(exif_block(old, metadata)) + _segment(XMP_MARK + _packet(metadata))
     return b"".join((jpeg[:place], ours, *kept, jpeg[last:]))
+
+
+def _own_fields(jpeg: bytes) -> Dict[str, Any]:
+    """Return the fields of a frame's own EXIF block; none where it has none."""
+    for marker, start, end in jpeg_segments(jpeg):
+        if marker == APP1 and jpeg[start + 4 : start + 10] == EXIF_MARK:
+            return exif_fields(jpeg[start + 4 : end])
+    return {}
 
 
 def _segment(content: bytes) -> bytes:

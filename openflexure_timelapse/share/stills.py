@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from openflexure_timelapse.errors import NotFoundError
+from openflexure_timelapse.errors import NotFoundError, ShareError
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.quality import OUT_OF_MEMORY, decode_grey
 from openflexure_timelapse.share.finding import Finding
@@ -181,6 +181,11 @@ def suggested(
         How many at most, by position.
     tell : callable
         Called for each frame that is walked past.
+
+    Raises
+    ------
+    ShareError
+        When no picture can be read.
     """
     only = next(iter(allowed)) if len(allowed) == 1 else None
     sieves = _sieves(subject, allowed)
@@ -192,6 +197,9 @@ def suggested(
     found = []
     for position, sieve in sieves.items():
         found += _look(subject.folder, sieve.kept(), allowed[position])
+    if not found:
+        told = f"None of the frames of {subject.run_id} that were looked at is there; "
+        raise ShareError(told + "run verify to see what is missing.")
     return [subject.reader.frame(n) for n in sorted(one.n for one in found)]
 
 

@@ -143,3 +143,12 @@ def test_a_named_frame_that_is_damaged_makes_no_bundle(
     with pytest.raises(ShareError, match=r"Frame 2 \(frames/here/0000001.jpeg\)"):
         bundled(run, destination, frames=[2])
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_run_whose_files_are_gone_makes_no_bundle(tmp_path: Path) -> None:
+    """An empty bundle is none."""
+    run = shared_run(tmp_path, count=3)
+    for path in run.rglob("*.jpeg"):
+        path.unlink()
+    with pytest.raises(ShareError, match=r"None of the frames .* is there"):
+        bundled(run, "inaturalist")
