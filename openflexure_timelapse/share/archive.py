@@ -2,8 +2,8 @@
 
 Nothing in it is compressed, since its files are: anything can read a part of it. Each
 file is taken out of the folder where the bundle has grown while it goes into the zip,
-so that both together need little more room than one. The memory grows by half a
-kilobyte for each file.
+so that both together need little more room than one. The memory grows by less than
+a kilobyte for each file.
 """
 
 import contextlib
