@@ -5,10 +5,10 @@ from datetime import date
 from hypothesis import strategies as st
 
 from openflexure_timelapse.record import Record, Taxon
-from openflexure_timelapse.share.licences import LICENCES
+from openflexure_timelapse.share.licences import GBIF, LICENCES
 from openflexure_timelapse.share.nordic_form import AREAS
 
-__all__ = ["places", "records", "words"]
+__all__ = ["complete_records", "places", "records", "words"]
 
 ALAND = (60.1, 19.95)
 
@@ -76,3 +76,22 @@ def records(draw: st.DrawFn) -> Record:
         licence=draw(st.sampled_from([*LICENCES, "cc0-1.0", "MIT"])),
         geoprivacy=draw(st.sampled_from(["open", "obscured", "private"])),
     )
+
+
+@st.composite
+def complete_records(draw: st.DrawFn) -> Record:
+    """Return a record in which little is missing that registries require."""
+    record = draw(records())
+    past = draw(st.dates(date(1, 1, 1), date(2026, 11, 22))).isoformat()
+    known = {
+        "taxon": record.taxon or Taxon(name=f"A {draw(words)}"),
+        "sampled_at": draw(st.sampled_from([past, f"{past}T09:30:00+01:00"])),
+        "place": f"B {record.place}",
+        "accuracy_m": draw(st.floats(0.001, 5000)),
+        "photographer": f"C {record.photographer}",
+        "licence": draw(st.sampled_from(sorted(GBIF))),
+    }
+    if draw(st.booleans()):
+        known["latitude"] = draw(st.floats(54.9, 69.1))
+        known["longitude"] = draw(st.floats(10, 24.2))
+    return record.model_copy(update=known)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Iterator, Tuple
 
 import pytest
-from cases.any_record import records
+from cases.any_record import complete_records, records
 from cases.gallery import FULL, bundled, shared_run
 from cases.services import PATIENCE_S, PLAN, made, run_of
 from cases.volumes import long_run
@@ -214,7 +214,7 @@ def archives(subject: Subject, record: Record) -> "Iterator[Tuple[bytes, bytes]]
         yield archive_of(eml, occurrence_of(subject, ORDER), MEDIA_TERMS, [row]), eml
 
 
-@given(records())
+@given(records() | complete_records())
 @example(FULL)
 @example(FULL.model_copy(update={"title": "\x00\ufffe", "organisation": "A & <b>"}))
 def test_any_record_gives_a_valid_document(subject: Subject, record: Record) -> None:
@@ -225,7 +225,7 @@ def test_any_record_gives_a_valid_document(subject: Subject, record: Record) -> 
 
 
 @settings(max_examples=50)
-@given(records())
+@given(records() | complete_records())
 @example(FULL)
 @example(FULL.model_copy(update={"caption": 'a\tb\nc\r\u2028d"', "place": '"x" y'}))
 def test_the_reader_finds_what_was_typed(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import pytest
-from cases.any_record import records
+from cases.any_record import complete_records, records
 from cases.gallery import FULL, bundled, digests, noisy_jpeg, shared_run
 from cases.stored import draft, new_run
 from hypothesis import example, given
@@ -221,7 +221,7 @@ def test_a_place_has_no_comma_and_is_short(typed: str) -> None:
     assert len(place.splitlines()) <= 1
 
 
-@given(records())
+@given(records() | complete_records())
 @example(POND)
 def test_any_record_gives_a_row_or_a_reason(subject: Subject, record: Record) -> None:
     """A row has its required cells, no cell leaves its line or starts a formula."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
-from cases.any_record import records
+from cases.any_record import complete_records, records
 from cases.gallery import FULL, bundled, digests, shared_run
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -331,7 +331,7 @@ def test_numbers_have_no_exponent(number: float) -> None:
     assert float(text) == pytest.approx(number, rel=1e-5, abs=1e-15)
 
 
-@given(records())
+@given(records() | complete_records())
 @example(FULL)
 @example(FULL.model_copy(update={"latitude": 90.0, "geoprivacy": "obscured"}))
 @example(FULL.model_copy(update={"title": "\x00 ", "photographer": "\ufffe"}))
