@@ -122,6 +122,7 @@ def _answer(code: int, found: Any) -> Answer:
 
 
 VARYING = ("warnings", "flags", "movie_jobs", "metadata", "disk_full_at", "reason")
+VARYING += ("scale", "findings")
 """What depends on the machine and its hardware: only that it is there counts."""
 
 
