@@ -148,7 +148,8 @@ def _axes(subject: Subject, volume: Volume) -> Tuple[List[Dict[str, str]], List[
         ("y", "space", "micrometer", scale_um),
         ("x", "space", "micrometer", scale_um),
     )
-    axes, scale = [], []
+    axes: List[Dict[str, str]] = []
+    scale: List[float] = []
     for name, kind, unit, step in known:
         axis = {"name": name, "type": kind}
         axes.append(axis if step is None else {**axis, "unit": unit})

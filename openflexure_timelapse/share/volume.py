@@ -181,7 +181,7 @@ def _volume(subject: Subject, position: str) -> Optional[Volume]:
 
 def places_of(subject: Subject, volume: Volume) -> Iterator[Place]:
     """Yield every frame of a volume's position, and where it is in the volume."""
-    point, slot = -1, None
+    point, slot = -1, -1
     frames = subject.frames(volume.position)
     for frame in takewhile(lambda each: each.n <= volume.last_n, frames):
         why = volume.why_not(frame.draft)

@@ -18,7 +18,15 @@ from openflexure_timelapse.store.index import Index
 from openflexure_timelapse.store.layout import INDEX_FILE, frame_file
 from openflexure_timelapse.store.run_store import RunStore
 
-__all__ = ["OME", "long_run", "nothing", "order_for", "simulated_run", "small_run"]
+__all__ = [
+    "OME",
+    "STAGE",
+    "long_run",
+    "nothing",
+    "order_for",
+    "simulated_run",
+    "small_run",
+]
 
 OME = ("ome-tiff", "ome-zarr")
 RUN_ID = "2026-11-23_083029_pond"
