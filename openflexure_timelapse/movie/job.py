@@ -260,4 +260,5 @@ def _frame(line: bytes) -> MovieFrame:
     facts: Dict[str, Any] = json.loads(line)
     facts["planes"] = tuple(facts["planes"])
     facts["cells"] = tuple(tuple(cell) for cell in facts["cells"])
+    facts["lacking"] = tuple(facts["lacking"])
     return MovieFrame(**facts)
