@@ -10,6 +10,7 @@ process holds is not in it.
 """
 
 import argparse
+import compileall
 import tempfile
 from pathlib import Path
 from typing import Callable, Dict
@@ -19,6 +20,8 @@ from movie_gif import gif_table, memory_table
 from movie_mp4 import filter_table, formats_table, large_table, mp4_table
 from movie_rolling import rolling_table
 from movie_scenes import make_drawn, make_shaken, make_simulated
+
+import openflexure_timelapse
 
 FRAMES = 200
 GIF_FRAMES = 100
@@ -37,6 +40,8 @@ def main() -> None:
     reader.add_argument("--only", choices=parts)
     reader.add_argument("--input", type=Path, help="keep the frames here, use them")
     options = reader.parse_args()
+    # As an installation is, whatever this environment keeps Python from writing.
+    compileall.compile_dir(str(Path(openflexure_timelapse.__file__).parent), quiet=1)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = options.input or folder / "frames"

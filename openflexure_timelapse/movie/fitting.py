@@ -7,6 +7,7 @@ from typing import Callable, Iterable, Iterator, Tuple
 from typing_extensions import Protocol
 
 from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.formats import FORMAT_NAMES
 from openflexure_timelapse.movie.allowance import (
     BYTES_PER_MB,
     Allowance,
@@ -18,7 +19,6 @@ from openflexure_timelapse.movie.filters import EVEN, Size
 from openflexure_timelapse.movie.job import JobFile
 from openflexure_timelapse.movie.stills import Loader, Still
 from openflexure_timelapse.movie.timeline import Beat, MovieFrame, thin
-from openflexure_timelapse.recipe import FORMAT_NAMES
 
 __all__ = ["Fitting", "Maker", "Report"]
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
+from openflexure_timelapse.formats import PROJECTIONS, STILLS
 from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
 from openflexure_timelapse.movie.encoder import EncoderError, Pictures
@@ -51,7 +52,6 @@ from openflexure_timelapse.movie.timeline import (
     duration_text,
 )
 from openflexure_timelapse.movie.view import View
-from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 
 __all__ = ["main"]
 

@@ -28,7 +28,7 @@ from typing import (
 from openflexure_timelapse.errors import ConflictError, DamagedRunError, StorageError
 from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
 from openflexure_timelapse.json_text import read_value
-from openflexure_timelapse.plan import slug
+from openflexure_timelapse.names import slug
 from openflexure_timelapse.store import blocks, rows
 from openflexure_timelapse.store.database import (
     Readers,
