@@ -20,6 +20,7 @@ from movie_gif import gif_table, memory_table
 from movie_mp4 import filter_table, formats_table, large_table, mp4_table
 from movie_rolling import rolling_table
 from movie_scenes import make_drawn, make_shaken, make_simulated
+from movie_truth import truth_table
 
 import openflexure_timelapse
 
@@ -35,8 +36,8 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--frames", type=int, default=FRAMES)
     reader.add_argument("--rounds", type=int, default=2)
-    parts = ["gif", "memory", "mp4", "formats", "rolling", "filters", "decoding"]
-    parts.append("large")
+    parts = ["gif", "memory", "mp4", "formats", "rolling", "filters", "truth"]
+    parts += ["decoding", "large"]
     reader.add_argument("--only", choices=parts)
     reader.add_argument("--input", type=Path, help="keep the frames here, use them")
     options = reader.parse_args()
@@ -67,6 +68,7 @@ def main() -> None:
             "filters": lambda: filter_table(
                 make_shaken(_made(source / "shaken"), SHAKEN), folder, turns
             ),
+            "truth": truth_table,
             "decoding": lambda: decoding_table(drawn(GIF_FRAMES), turns),
             "large": lambda: large_table(drawn(GIF_FRAMES), folder),
         }
