@@ -20,17 +20,17 @@ QUALITIES: Dict[str, Sequence[float]] = {
     "vp9": range(33, 50, 2),
     "av1": range(35, 55, 2),
     "webp": range(80, 35, -5),
-    "gif": (1.0, 1.2, 1.5, 1.8, 2.2),
+    "gif": (1.0, 1.2, 1.5, 2.2),
 }
 """From the usual to what is still worth looking at: crf, for WebP its quality, for GIF
 how many times the noise counts as noise."""
-SCALES = (0.85, 0.72, 0.6, 0.5, 0.42, 0.35)
+SCALES = (0.92, 0.85, 0.78, 0.72, 0.66, 0.6, 0.55, 0.5, 0.46, 0.42, 0.38, 0.35)
 SMALLEST_WIDTH_PX = 120
 STEPS = {"gif": (2, 3, 4)}
 LEAST_FPS = 2.0
 
 AIM = 0.94
-WASTEFUL = 0.6
+WASTEFUL = 0.75
 MOST_WHOLES = 4
 LEAST_CORRECTION = 1.08
 
