@@ -11,7 +11,7 @@ import pytest
 import openflexure_timelapse
 
 WEB = Path(openflexure_timelapse.__file__).parent / "web"
-HEAVIEST = 120_000
+HEAVIEST = 140_000
 WIDTHS = (300, 768, 1440)
 VIEWS = ("setup", "run", "look")
 EVIL = (
