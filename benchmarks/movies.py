@@ -10,6 +10,7 @@ process holds is not in it.
 """
 
 import argparse
+import compileall
 import tempfile
 from pathlib import Path
 from typing import Callable, Dict
@@ -19,6 +20,9 @@ from movie_gif import gif_table, memory_table
 from movie_mp4 import filter_table, formats_table, large_table, mp4_table
 from movie_rolling import rolling_table
 from movie_scenes import make_drawn, make_shaken, make_simulated
+from movie_truth import truth_table
+
+import openflexure_timelapse
 
 FRAMES = 200
 GIF_FRAMES = 100
@@ -32,11 +36,13 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--frames", type=int, default=FRAMES)
     reader.add_argument("--rounds", type=int, default=2)
-    parts = ["gif", "memory", "mp4", "formats", "rolling", "filters", "decoding"]
-    parts.append("large")
+    parts = ["gif", "memory", "mp4", "formats", "rolling", "filters", "truth"]
+    parts += ["decoding", "large"]
     reader.add_argument("--only", choices=parts)
     reader.add_argument("--input", type=Path, help="keep the frames here, use them")
     options = reader.parse_args()
+    # As an installation is, whatever this environment keeps Python from writing.
+    compileall.compile_dir(str(Path(openflexure_timelapse.__file__).parent), quiet=1)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = options.input or folder / "frames"
@@ -62,6 +68,7 @@ def main() -> None:
             "filters": lambda: filter_table(
                 make_shaken(_made(source / "shaken"), SHAKEN), folder, turns
             ),
+            "truth": truth_table,
             "decoding": lambda: decoding_table(drawn(GIF_FRAMES), turns),
             "large": lambda: large_table(drawn(GIF_FRAMES), folder),
         }

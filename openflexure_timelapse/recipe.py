@@ -10,39 +10,22 @@ from typing_extensions import Literal
 
 from openflexure_timelapse.document import Document, parse
 from openflexure_timelapse.errors import InvalidRecipeError
+from openflexure_timelapse.formats import (
+    ANIMATED,
+    CODEC_NAMES,
+    CODECS,
+    FASTEST_ANIMATED_FPS,
+    FORMAT_NAMES,
+    LARGEST_CRF,
+    PROJECTIONS,
+    SEQUENCES,
+    STILLS,
+)
 from openflexure_timelapse.names import checked_licence
 
-__all__ = [
-    "CODEC_NAMES",
-    "FORMAT_NAMES",
-    "PROJECTIONS",
-    "STILLS",
-    "Crop",
-    "Recipe",
-    "parse_recipe",
-]
+__all__ = ["Crop", "Recipe", "parse_recipe"]
 
-FORMAT_NAMES = {
-    "mp4": "MP4",
-    "webm": "WebM",
-    "gif": "GIF",
-    "webp": "WebP",
-    "apng": "APNG",
-    "png": "PNG sequence",
-    "jpeg": "JPEG sequence",
-}
-# The first is what a movie has unless another is asked for.
-CODECS = {"mp4": ("h264", "hevc", "av1"), "webm": ("vp9", "av1")}
-CODEC_NAMES = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1", "vp9": "VP9"}
-USUAL_CRF = {"h264": 23, "hevc": 26, "av1": 35, "vp9": 33}
-LARGEST_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
-SEQUENCES = ("png", "jpeg")
-# Browsers show a frame of less than 2 centiseconds for 10.
-ANIMATED = ("gif", "webp", "apng")
-FASTEST_ANIMATED_FPS = 50
 MOST_CELLS = 36
-PROJECTIONS = ("average", "maximum", "minimum")
-STILLS = ("kymograph", *PROJECTIONS)
 
 
 class Crop(Document):

@@ -10,7 +10,8 @@ from typing_extensions import get_args
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.console.printing import Printer
-from openflexure_timelapse.recipe import CODEC_NAMES, FORMAT_NAMES, Recipe
+from openflexure_timelapse.formats import CODEC_NAMES, FORMAT_NAMES
+from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.share.order import DESTINATION_NAMES, ShareOrder
 
 __all__ = ["Commands", "parser", "recipe_of"]

@@ -11,10 +11,11 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 from rich.progress import Progress, TaskID
 
 from openflexure_timelapse.console.printing import Printer, run_note
+from openflexure_timelapse.formats import FORMAT_NAMES, STILLS
 from openflexure_timelapse.hosts.jobs import JobQueue
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
-from openflexure_timelapse.recipe import FORMAT_NAMES, STILLS, parse_recipe
+from openflexure_timelapse.recipe import parse_recipe
 
 __all__ = ["follow", "interruptible", "make_movies"]
 

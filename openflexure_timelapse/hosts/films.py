@@ -16,8 +16,7 @@ from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.movie_job import movie_context, shown_places
 from openflexure_timelapse.movie.reel import reel_name, sweep_reels
-from openflexure_timelapse.movie.rolling import RollingFilm
-from openflexure_timelapse.movie.segments import can_roll
+from openflexure_timelapse.movie.rolling import RollingFilm, can_roll
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.ports import Clock
 from openflexure_timelapse.record import Record

@@ -54,6 +54,10 @@ def movie_frames(  # noqa: PLR0913, PLR0917 (what a movie is told of)
             frames = list(together)
             paths = _paths(folder, frames)
             cells = tuple(tuple(paths.get(name, ())) for name in names)
+            lacking = tuple(
+                "" if name in paths else _visit_reason(store, slot, name)
+                for name in names
+            )
             first = frames[0].draft
             files = paths[first.position]
             reason = _gap_reason(store, before) if slot > before + 1 else ""
@@ -68,6 +72,7 @@ def movie_frames(  # noqa: PLR0913, PLR0917 (what a movie is told of)
                 gap_unknown=any(before < gap <= slot for gap in unknown),
                 planes=() if names else tuple(files[1:]),
                 cells=cells,
+                lacking=lacking,
             )
             before = slot
 
@@ -82,6 +87,12 @@ def _paths(folder: Path, frames: List[Frame]) -> Dict[str, List[str]]:
             raise DamagedRunError(told)
         paths.setdefault(frame.draft.position, []).append(str(path))
     return paths
+
+
+def _visit_reason(store: RunStore, slot: int, position: str) -> str:
+    """Return why a position has no frame in a slot in which others have one."""
+    visit = store.visit_at(slot, position)
+    return visit.reason.value if visit is not None and visit.reason is not None else ""
 
 
 def _gap_reason(store: RunStore, before: int) -> str:

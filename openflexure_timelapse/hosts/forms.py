@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 
 from openflexure_timelapse.document import Document
 from openflexure_timelapse.errors import InvalidPlanError
+from openflexure_timelapse.formats import FORMAT_NAMES
 from openflexure_timelapse.plan import Plan
-from openflexure_timelapse.recipe import FORMAT_NAMES
 
 __all__ = ["plan_of_form", "start_form", "tidied"]
 

@@ -17,7 +17,7 @@ from openflexure_timelapse.movie.codecs import tools_of
 from openflexure_timelapse.movie.framing import region_of
 from openflexure_timelapse.movie.reel import reel_name
 from openflexure_timelapse.movie.render import MovieContext, RenderJob
-from openflexure_timelapse.movie.segments import can_roll
+from openflexure_timelapse.movie.rolling import can_roll
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.record import Record

@@ -9,21 +9,28 @@ from dataclasses import dataclass, replace
 from typing import Callable, Dict, List, Optional, Sequence
 
 from openflexure_timelapse.errors import RenderError
-from openflexure_timelapse.movie.budget import SCALES, SMALLEST_WIDTH_PX
 
-__all__ = ["Allowance", "Setting", "TooLargeError", "settings_of"]
+__all__ = ["BYTES_PER_MB", "Allowance", "Setting", "TooLargeError", "settings_of"]
 
-QUALITIES: Dict[str, Sequence[int]] = {
+BYTES_PER_MB = 1_000_000
+
+QUALITIES: Dict[str, Sequence[float]] = {
     "h264": range(23, 35),
     "hevc": range(26, 37),
     "vp9": range(33, 50, 2),
     "av1": range(35, 55, 2),
     "webp": range(80, 35, -5),
+    "gif": (1.0, 1.2, 1.5, 2.2),
 }
-"""From the usual to what is still worth looking at: crf, or quality for WebP."""
+"""From the usual to what is still worth looking at: crf, for WebP its quality, for GIF
+how many times the noise counts as noise."""
+SCALES = (0.92, 0.85, 0.78, 0.72, 0.66, 0.6, 0.55, 0.5, 0.46, 0.42, 0.38, 0.35)
+SMALLEST_WIDTH_PX = 120
+STEPS = {"gif": (2, 3, 4)}
+LEAST_FPS = 2.0
 
 AIM = 0.94
-WASTEFUL = 0.6
+WASTEFUL = 0.75
 MOST_WHOLES = 4
 LEAST_CORRECTION = 1.08
 
@@ -34,14 +41,17 @@ class Setting:
 
     Attributes
     ----------
-    quality : int
-        The codec's crf, or WebP's quality; 0 where there is none.
+    quality : float
+        As in `QUALITIES`; 0 where there is none.
     scale : float
         Of the width asked for.
+    step : int
+        Every how many frames of the movie one is shown.
     """
 
-    quality: int
+    quality: float
     scale: float
+    step: int = 1
 
 
 class TooLargeError(RenderError):
@@ -58,17 +68,19 @@ class TooLargeError(RenderError):
         self.whole_bytes = whole_bytes
 
 
-def settings_of(coded: str, wished: int, width_px: int) -> List[Setting]:
+def settings_of(coded: str, wished: float, width_px: int, fps: float) -> List[Setting]:
     """Return what may be tried, the recipe's own wish first.
 
     Parameters
     ----------
     coded : str
         The codec, or the format where there is none.
-    wished : int
-        The crf or quality asked for.
+    wished : float
+        The quality asked for.
     width_px : int
         The width asked for.
+    fps : float
+        Of the movie.
     """
     usual = QUALITIES.get(coded, ())
     rising = len(usual) < 2 or usual[1] > usual[0]  # noqa: PLR2004 (a direction)
@@ -79,6 +91,12 @@ def settings_of(coded: str, wished: int, width_px: int) -> List[Setting]:
         replace(last, scale=scale)
         for scale in SCALES
         if scale * width_px >= SMALLEST_WIDTH_PX
+    ]
+    last = found[-1]
+    found += [
+        replace(last, step=step)
+        for step in STEPS.get(coded, ())
+        if fps / step >= LEAST_FPS
     ]
     return found
 

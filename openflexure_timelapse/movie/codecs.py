@@ -7,11 +7,14 @@ are for a small computer that is also recording: nearly the fastest of each code
 import subprocess
 from functools import lru_cache
 from pathlib import Path
-from typing import FrozenSet, List, Sequence, Tuple
+from typing import TYPE_CHECKING, FrozenSet, List, Sequence, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError
+from openflexure_timelapse.formats import CODEC_NAMES, CODECS, FORMAT_NAMES
 from openflexure_timelapse.movie.ffmpeg import find_ffmpeg
-from openflexure_timelapse.recipe import CODEC_NAMES, CODECS, FORMAT_NAMES, Recipe
+
+if TYPE_CHECKING:  # half of the start of the process that makes a movie
+    from openflexure_timelapse.recipe import Recipe
 
 __all__ = ["coding", "container", "find_encoder", "parse_encoders", "tools_of"]
 
@@ -61,7 +64,7 @@ def container(movie_format: str) -> List[str]:
     return list(CONTAINERS[movie_format])
 
 
-def tools_of(recipe: Recipe) -> Tuple[str, str]:
+def tools_of(recipe: "Recipe") -> Tuple[str, str]:
     """Return the ffmpeg for a recipe and the encoder in it; empty for none needed.
 
     Raises

@@ -7,26 +7,35 @@ from typing import Callable, Iterable, Iterator, Tuple
 from typing_extensions import Protocol
 
 from openflexure_timelapse.errors import RenderError
+from openflexure_timelapse.formats import FORMAT_NAMES
 from openflexure_timelapse.movie.allowance import (
+    BYTES_PER_MB,
     Allowance,
     Setting,
     TooLargeError,
     settings_of,
 )
-from openflexure_timelapse.movie.budget import BYTES_PER_MB
 from openflexure_timelapse.movie.filters import EVEN, Size
-from openflexure_timelapse.movie.gif_maker import Report
 from openflexure_timelapse.movie.job import JobFile
 from openflexure_timelapse.movie.stills import Loader, Still
-from openflexure_timelapse.movie.timeline import Beat, MovieFrame
-from openflexure_timelapse.recipe import FORMAT_NAMES
+from openflexure_timelapse.movie.timeline import Beat, MovieFrame, thin
 
-__all__ = ["Fitting", "Maker"]
+__all__ = ["Fitting", "Maker", "Report"]
 
 STRETCHES, STRETCH = 4, 24
 """The sample: so many stretches of so many frames, evenly over the run."""
+LEAST_STRETCH, SHARE = 6, 4
+"""A stretch of a short run, and which part of the run all stretches are at most."""
 LOOK_EVERY = 8
 TRYING = "looking for what fits"
+
+
+class Report(Protocol):
+    """Is told how many frames are made."""
+
+    def __call__(self, done: int, remark: str = "") -> None:
+        """Take note."""
+        ...
 
 
 class Maker(Protocol):
@@ -57,7 +66,7 @@ class Fitting:
     def __init__(
         self,
         job: JobFile,
-        maker: Callable[[Size, int, Path], Tuple[Maker, Loader]],
+        maker: Callable[[Size, float, Path], Tuple[Maker, Loader]],
         beats: Callable[[Loader], Iterator[Beat[Still]]],
         total: int,
     ) -> None:
@@ -67,15 +76,15 @@ class Fitting:
         self._total = total
         self._budget = (job.order.max_mb or 0) * BYTES_PER_MB
 
-    def make(self, size: Size, wished: int, report: Report) -> str:
+    def make(self, size: Size, wished: float, report: Report) -> str:
         """Make the movie; return what had to be given up, as a phrase or nothing.
 
         Parameters
         ----------
         size : (int, int)
             As the recipe asks.
-        wished : int
-            The crf or quality asked for.
+        wished : float
+            The quality asked for.
         report : callable
             Is told how many frames are made, with a remark.
 
@@ -88,7 +97,8 @@ class Fitting:
         """
         order = self._job.order
         out, kept = Path(order.out), Path(f"{order.out}.kept")
-        settings = settings_of(order.codec or order.format, wished, size[0])
+        coded = order.codec or order.format
+        settings = settings_of(coded, wished, size[0], order.fps)
 
         def expect(setting: Setting) -> float:
             report(0, TRYING)
@@ -111,7 +121,7 @@ class Fitting:
         """Make the whole movie; give up once it is too large."""
         out = Path(self._job.order.out)
         maker, loader = self._maker(self._scaled(size, setting), setting.quality, out)
-        stream = self._watched(self._beats(loader), out)
+        stream = thin(self._watched(self._beats(loader), out), setting.step)
         maker.make(stream, lambda done: report(done, ""))
         return out.stat().st_size
 
@@ -119,11 +129,15 @@ class Fitting:
         self, stream: Iterator[Beat[Still]], out: Path
     ) -> Iterator[Beat[Still]]:
         """Pass beats on until the file has outgrown the budget."""
+        before = (0, 0)
         for count, beat in enumerate(stream):
             if count % LOOK_EVERY == 0 and count and out.exists():
                 size = out.stat().st_size
                 if size > self._budget:
-                    raise TooLargeError(max(size / count * self._total, size))
+                    # The first frame is larger than others: the newest tell more.
+                    each = (size - before[1]) / (count - before[0])
+                    raise TooLargeError(size + each * max(self._total - count, 0))
+                before = count, size
             yield beat
 
     def _sampled(self, setting: Setting, size: Size) -> float:
@@ -141,7 +155,7 @@ class Fitting:
                     when = (frame.elapsed_ns, frame.wall_ns, frame.utc_offset_s)
                     yield Beat("show", shot.picture, *when)
 
-        maker.make(beats(), lambda _: None)
+        maker.make(thin(beats(), setting.step), lambda _: None)
         measured = out.stat().st_size
         out.unlink()
         return measured / max(seen, 1) * max(self._total, seen)
@@ -149,14 +163,16 @@ class Fitting:
     def _stretches(self) -> Iterator[MovieFrame]:
         """Yield stretches of frames, evenly over the run; a short run whole."""
         count, frames = self._job.count(), self._job.frames()
-        if count <= STRETCHES * STRETCH:
+        stretch = min(STRETCH, max(LEAST_STRETCH, count // (SHARE * STRETCHES)))
+        if count <= STRETCHES * stretch:
             return frames
         first = [
-            (count - STRETCH) * index // (STRETCHES - 1) for index in range(STRETCHES)
+            (count - stretch) * index // (STRETCHES - 1) for index in range(STRETCHES)
         ]
-        skipped = [start - before for start, before in zip(first, (0, *_ends(first)))]
+        ends = (0, *(start + stretch for start in first))
+        skipped = [start - end for start, end in zip(first, ends)]
         return chain.from_iterable(
-            islice(frames, skip, skip + STRETCH) for skip in skipped
+            islice(frames, skip, skip + stretch) for skip in skipped
         )
 
     def _scaled(self, size: Size, setting: Setting) -> Size:
@@ -170,9 +186,9 @@ class Fitting:
         """Say what was changed to fit the budget."""
         width, height = self._scaled(size, found)
         told = f"made to fit {self._job.order.max_mb:g} MB: {width} x {height} pixels"
-        if found.quality == wished.quality:
-            return told
-        return f"{told}, {self._quality_name} {found.quality}"
+        if found.quality != wished.quality:
+            told += f", {self._told(found)}"
+        return told if found.step == 1 else f"{told}, one of {found.step} frames shown"
 
     def _refusal(self, last: Setting, size: Size, allowance: Allowance) -> str:
         """Say that even the smallest is too large."""
@@ -181,16 +197,13 @@ class Fitting:
         whole_mb = allowance.smallest_bytes / BYTES_PER_MB
         told = f"Even at {width} x {height} pixels"
         if last.quality:
-            told += f" and {self._quality_name} {last.quality}"
+            told += f" and {self._told(last)}"
         told += f" the {FORMAT_NAMES[order.format]} would have about {whole_mb:.2g} MB,"
         return f"{told} more than max_mb {order.max_mb:g}; raise max_mb."
 
-    @property
-    def _quality_name(self) -> str:
-        """What the quality is called."""
-        return "crf" if self._job.order.codec else "quality"
-
-
-def _ends(first: "list[int]") -> "list[int]":
-    """Return where stretches end."""
-    return [start + STRETCH for start in first]
+    def _told(self, setting: Setting) -> str:
+        """Return the quality of a setting in words."""
+        if self._job.order.format == "gif":
+            return f"{setting.quality:.3g} times the noise held"
+        name = "crf" if self._job.order.codec else "quality"
+        return f"{name} {setting.quality:g}"

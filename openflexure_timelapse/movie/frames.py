@@ -31,6 +31,8 @@ class MovieFrame:
     cells : tuple of tuple of str
         The files of each position of a grid, in its order: none where it is missing,
         several for several planes. Empty for no grid.
+    lacking : tuple of str
+        Why each cell is missing; empty where it is there, or where nobody knows.
     """
 
     path: str
@@ -43,6 +45,7 @@ class MovieFrame:
     gap_unknown: bool = False
     planes: Tuple[str, ...] = ()
     cells: Tuple[Tuple[str, ...], ...] = ()
+    lacking: Tuple[str, ...] = ()
 
     @property
     def files(self) -> Tuple[str, ...]:

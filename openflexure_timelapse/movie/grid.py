@@ -198,8 +198,8 @@ class GridLoader(Loader):
         made = np.full((canvas[1], canvas[0], 3), BACKGROUND, np.uint8)
         stored = self._framing.frame
         size, problems = stored, []
-        for index, paths in enumerate(frame.cells):
-            found, problem = self._fill(made, index, paths)
+        for index in range(len(frame.cells)):
+            found, problem = self._fill(made, index, frame)
             if found is not None and found != stored:
                 size = MIXED
             problems.append(problem)
@@ -208,11 +208,12 @@ class GridLoader(Loader):
         return Shot(frame, Still(size, b"", made, frame.slot))
 
     def _fill(
-        self, made: Picture, index: int, paths: Tuple[str, ...]
+        self, made: Picture, index: int, frame: MovieFrame
     ) -> "Tuple[Optional[Size], str]":
         """Draw a cell; return its picture's size, or none and what is wrong."""
+        paths, reason = frame.cells[index], frame.lacking[index].replace("_", " ")
         size, picture, problem = (
-            self.picture(paths) if paths else (None, None, NO_IMAGE)
+            self.picture(paths) if paths else (None, None, reason or NO_IMAGE)
         )
         if picture is not None:
             picture = self._framing.cut(picture)

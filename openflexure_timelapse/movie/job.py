@@ -7,11 +7,24 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Tuple,
+)
 
+from openflexure_timelapse.formats import USUAL_CRF
 from openflexure_timelapse.movie.frames import MovieContext, MovieFrame
 from openflexure_timelapse.movie.metadata import gathered
-from openflexure_timelapse.recipe import USUAL_CRF, Recipe
+
+if TYPE_CHECKING:  # as in `codecs`
+    from openflexure_timelapse.recipe import Recipe
 
 __all__ = ["JobFile", "Order", "add_frames", "order_of", "write_job"]
 
@@ -72,7 +85,7 @@ class Order:
 
 
 def order_of(
-    recipe: Recipe, context: MovieContext, program: str, encoder: str, out: Path
+    recipe: "Recipe", context: MovieContext, program: str, encoder: str, out: Path
 ) -> Order:
     """Return what the process is asked for.
 
@@ -125,7 +138,7 @@ def order_of(
     )
 
 
-def _beat_ns(recipe: Recipe, context: MovieContext) -> Optional[int]:
+def _beat_ns(recipe: "Recipe", context: MovieContext) -> Optional[int]:
     """Return the real time in one frame of the movie; None where a slot is one."""
     if recipe.pace != "real":
         return None
@@ -260,4 +273,5 @@ def _frame(line: bytes) -> MovieFrame:
     facts: Dict[str, Any] = json.loads(line)
     facts["planes"] = tuple(facts["planes"])
     facts["cells"] = tuple(tuple(cell) for cell in facts["cells"])
+    facts["lacking"] = tuple(facts["lacking"])
     return MovieFrame(**facts)

@@ -5,14 +5,16 @@ words. The place is in it only when the recipe allows it.
 """
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 import piexif
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.movie.timeline import MovieFrame
-from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store.layout import local_time
+
+if TYPE_CHECKING:  # as in `codecs`
+    from openflexure_timelapse.recipe import Recipe
 
 __all__ = [
     "SOFTWARE",
@@ -109,7 +111,9 @@ class Metadata:
         )
 
 
-def gathered(recipe: Recipe, known: Mapping[str, Any], position: str) -> Dict[str, Any]:
+def gathered(
+    recipe: "Recipe", known: Mapping[str, Any], position: str
+) -> Dict[str, Any]:
     """Return what of the knowledge about a run may be said in a movie's file.
 
     Parameters

@@ -21,7 +21,31 @@ from openflexure_timelapse.movie.segments import SEGMENT_FRAMES
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store.disk import temporary_name
 
-__all__ = ["RollingFilm", "next_step"]
+__all__ = ["RollingFilm", "can_roll", "next_step"]
+
+ROLLS = frozenset(
+    (
+        *("codec", "fps", "crf", "width", "height", "crop", "shape", "noise_hold"),
+        *("timestamp", "elapsed_time", "scale_bar", "title", "position_name"),
+        *("gaps", "gap_label", "plane", "position", "author", "licence", "place"),
+    )
+)
+"""What a recipe may say without a need to see all frames first."""
+
+
+def can_roll(recipe: Recipe) -> bool:
+    """Tell whether a movie can be encoded while its frames still come.
+
+    Not where all frames must be seen first, where several belong to one picture, or
+    where how long a frame is shown depends on the next one.
+    """
+    usual = Recipe()
+    changed = {
+        name
+        for name in Recipe.model_fields
+        if getattr(recipe, name) != getattr(usual, name)
+    }
+    return recipe.coded == "h264" and changed <= ROLLS
 
 
 def next_step(given: int, settled: int) -> int:

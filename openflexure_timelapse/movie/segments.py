@@ -31,9 +31,8 @@ from openflexure_timelapse.movie.mp4 import check_count
 from openflexure_timelapse.movie.reel import Reel
 from openflexure_timelapse.movie.stills import Still
 from openflexure_timelapse.movie.timeline import Beat
-from openflexure_timelapse.recipe import Recipe
 
-__all__ = ["SEGMENT_FRAMES", "SegmentMaker", "can_roll", "is_segmented", "told_of"]
+__all__ = ["SEGMENT_FRAMES", "SegmentMaker", "is_segmented", "told_of"]
 
 SEGMENT_FRAMES = 128
 """Segments of 64 took 5 % more processor time than one piece, of 128 none."""
@@ -41,14 +40,6 @@ PIECE_FRAMES = 16
 """What a cut-off end of the file can cost, and what ffmpeg holds in memory."""
 FINEST_TICKS = 10_000
 US_PER_S = 1_000_000
-ROLLS = frozenset(
-    (
-        *("codec", "fps", "crf", "width", "height", "crop", "shape", "noise_hold"),
-        *("timestamp", "elapsed_time", "scale_bar", "title", "position_name"),
-        *("gaps", "gap_label", "plane", "position", "author", "licence", "place"),
-    )
-)
-"""What a recipe may say without a need to see all frames first."""
 UNSEEN = (
     *("out", "program", "film", "rolling", "about"),
     *("slots", "end_reason", "last_interval_ns"),
@@ -69,21 +60,6 @@ def told_of(order: Order) -> str:
         del told[name]
     version = [] if not order.film else [ffmpeg_version(order.program)]
     return json.dumps([told, __version__, SEGMENT_FRAMES, *version], sort_keys=True)
-
-
-def can_roll(recipe: Recipe) -> bool:
-    """Tell whether a movie can be encoded while its frames still come.
-
-    Not where all frames must be seen first, where several belong to one picture, or
-    where how long a frame is shown depends on the next one.
-    """
-    usual = Recipe()
-    changed = {
-        name
-        for name in Recipe.model_fields
-        if getattr(recipe, name) != getattr(usual, name)
-    }
-    return recipe.coded == "h264" and changed <= ROLLS
 
 
 class SegmentMaker:

@@ -24,7 +24,6 @@ MOST_CUT = 0.12
 
 # Of the slow wandering that stays, the slowest that can be had comes first.
 HALF_WINDOWS = (240, 120, 60, 30, 15, 8, 4)
-ROTATION_HALF_WINDOW = 5
 SMALLEST_SHIFT = 1e-5
 # What interpolation looks at beyond a pixel, and rounding.
 SPARE = 0.006
@@ -95,8 +94,7 @@ def steadying(poses: Sequence[Pose], shape: float) -> Steadying:
 
 def _of_scene(lies: Moves, shape: float) -> Tuple[Moves, bool]:
     """Return the moves of one scene, and whether it is let wander."""
-    turned = slow_part(lies[:, 2], ROTATION_HALF_WINDOW)[:, np.newaxis]
-    places = lies[:, :2]
+    places, turned = lies[:, :2], lies[:, 2:]
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
     moves = np.hstack([places - middle, turned])
     if _cut(moves, shape) <= MOST_CUT:

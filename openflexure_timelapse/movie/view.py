@@ -6,6 +6,7 @@ One position's frames fill the picture; a grid's stand side by side in it.
 from dataclasses import replace
 from typing import List, Optional
 
+from openflexure_timelapse.formats import STILLS
 from openflexure_timelapse.movie.composer import Composer, Style, is_tiny
 from openflexure_timelapse.movie.corrections import Corrections
 from openflexure_timelapse.movie.filters import EVEN, Picture, Size
@@ -28,7 +29,6 @@ from openflexure_timelapse.movie.job import Order
 from openflexure_timelapse.movie.lettering import is_misordered, without_font
 from openflexure_timelapse.movie.stack import FUSES
 from openflexure_timelapse.movie.stills import Loader
-from openflexure_timelapse.recipe import STILLS
 
 __all__ = ["View"]
 

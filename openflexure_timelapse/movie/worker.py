@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
 from openflexure_timelapse.errors import FfmpegMissingError, RenderError
+from openflexure_timelapse.formats import PROJECTIONS, STILLS
 from openflexure_timelapse.movie.codecs import coding, container
 from openflexure_timelapse.movie.corrections import Corrections, Survey, survey_size
 from openflexure_timelapse.movie.encoder import EncoderError, Pictures
 from openflexure_timelapse.movie.filters import Size
 from openflexure_timelapse.movie.fitting import Fitting, Maker
-from openflexure_timelapse.movie.gif_maker import GifMaker
+from openflexure_timelapse.movie.gif_maker import GifMaker, Looks, looks_of
 from openflexure_timelapse.movie.job import JobFile
 from openflexure_timelapse.movie.marks import MarkedShots
 from openflexure_timelapse.movie.metadata import Metadata, ffmpeg_metadata, texts_of
@@ -51,7 +52,6 @@ from openflexure_timelapse.movie.timeline import (
     duration_text,
 )
 from openflexure_timelapse.movie.view import View
-from openflexure_timelapse.recipe import PROJECTIONS, STILLS
 
 __all__ = ["main"]
 
@@ -109,6 +109,7 @@ class _Work:
         self._order = job.order
         self._unseen = 0
         self._as_stored = False
+        self._looked_at: Optional[Tuple[Size, Looks]] = None
         self.settled = 0
         """How many frames are used up by segments that are kept."""
         frame = first_size(job.frames())
@@ -192,14 +193,9 @@ class _Work:
     def _make(self, size: Size) -> str:
         """Make the file; return what had to be given up for it, or nothing."""
         order, total, report = self._order, self._length.beats, self._told.progress
+        quality: float = order.crf if order.codec else WEBP_QUALITY
         if order.format == "gif":
-            texts = texts_of(self._metadata()).items()
-            comment = "\n".join(f"{name}: {text}" for name, text in texts)
-            sample, beats = self._job.sample, self._beats
-            view = self._view
-            gif = GifMaker(order, sample, beats, view.composer, view.loader, comment)
-            return gif.make(size, total, report)
-        quality = order.crf if order.codec else WEBP_QUALITY
+            quality = self._looks(size).asked(order.noise_hold)
         if is_segmented(order):
             self._make_of_segments(size)
             told = ""
@@ -235,7 +231,7 @@ class _Work:
                 said = ffmpeg_metadata(self._metadata(), order.format)
                 maker.finish(sent, said)
 
-    def _maker(self, size: Size, quality: int, out: Path) -> Tuple[Maker, Loader]:
+    def _maker(self, size: Size, quality: float, out: Path) -> Tuple[Maker, Loader]:
         """Return what makes one movie, and what reads the frames for it.
 
         The stored files go in where they would not be changed.
@@ -248,7 +244,7 @@ class _Work:
         metadata = self._metadata()
         if order.codec:
             pictures = Pictures(composer, loader, untouched=untouched)
-            target = [*coding(order.encoder, quality), *container(order.format)]
+            target = [*coding(order.encoder, int(quality)), *container(order.format)]
             target += ffmpeg_metadata(metadata, order.format)
             return Mp4Maker(order, pictures, target), loader
         if order.format in ("png", "jpeg"):
@@ -257,7 +253,20 @@ class _Work:
                 SequenceMaker(order, composer, loader, metadata, untouched=untouched),
                 loader,
             )
-        return AnimationMaker(order, composer, loader, metadata, quality), loader
+        if order.format == "gif":
+            texts = texts_of(metadata).items()
+            comment = "\n".join(f"{name}: {text}" for name, text in texts)
+            looks = self._looks(size)
+            return GifMaker(order, composer, loader, looks, quality, comment), loader
+        return AnimationMaker(order, composer, loader, metadata, int(quality)), loader
+
+    def _looks(self, size: Size) -> Looks:
+        """Return what pictures of a size look like; the last answer is kept."""
+        if self._looked_at is None or self._looked_at[0] != size:
+            view, hold = self._view, self._order.noise_hold
+            pair = (view.composer(size), view.loader(size))
+            self._looked_at = size, looks_of(self._job.sample, *pair, hold)
+        return self._looked_at[1]
 
     def _metadata(self) -> Metadata:
         """Return what the file says of itself."""

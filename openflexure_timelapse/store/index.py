@@ -28,7 +28,7 @@ from typing import (
 from openflexure_timelapse.errors import ConflictError, DamagedRunError, StorageError
 from openflexure_timelapse.frame import Event, Frame, Outcome, Slot, Visit
 from openflexure_timelapse.json_text import read_value
-from openflexure_timelapse.plan import slug
+from openflexure_timelapse.names import slug
 from openflexure_timelapse.store import blocks, rows
 from openflexure_timelapse.store.database import (
     Readers,
@@ -257,7 +257,7 @@ class Index:
         """Return the frame with the largest number, None when there is none."""
         where, values = rows.frame_filter(position, plane)
         query = f"{rows.SELECT_FRAMES} WHERE n > 0{where} ORDER BY n DESC LIMIT 1"
-        return self._one_frame(query, values)
+        return self._one(rows.frame_from_row, query, values)
 
     def count_frames(self, position: str, plane: int) -> int:
         """Return the number of frames of a position and plane, counted anew."""
@@ -276,7 +276,7 @@ class Index:
 
     def frame(self, n: int) -> Optional[Frame]:
         """Return the frame with number `n`, None when there is none."""
-        return self._one_frame(f"{rows.SELECT_FRAMES} WHERE n = ?", (n,))
+        return self._one(rows.frame_from_row, f"{rows.SELECT_FRAMES} WHERE n = ?", (n,))
 
     def lists(self, name: FrameName) -> bool:
         """Tell whether a file's frame has its row."""
@@ -298,20 +298,26 @@ class Index:
 
     def frame_at(self, slot: int, position: str, plane: int) -> Optional[Frame]:
         """Return the frame of a slot, position and plane, None when there is none."""
-        query = f"{rows.SELECT_FRAMES} WHERE slot = ? AND plane = ? AND position = "
-        query += "(SELECT id FROM positions WHERE name = ?)"
-        return self._one_frame(query, (slot, plane, position))
+        query = f"{rows.SELECT_FRAMES} {rows.OF_VISIT} AND plane = ?"
+        return self._one(rows.frame_from_row, query, (slot, position, plane))
 
-    def _one_frame(self, query: str, values: Tuple[Any, ...]) -> Optional[Frame]:
-        """Return the first frame of a query."""
+    def _one(
+        self, decode: Callable[[Any], Record], query: str, values: Tuple[Any, ...]
+    ) -> Optional[Record]:
+        """Return the first record of a query."""
         with self.readers.borrow() as reader:
             found = reader.execute(query, values).fetchmany(1)
-        return next(iter(self._decoded(rows.frame_from_row, found)), None)
+        return next(iter(self._decoded(decode, found)), None)
 
     def visits(self, after: int, limit: int) -> List[Visit]:
         """Return at most `limit` visits after the first `after`, as recorded."""
         found = self._page(rows.SELECT_VISITS, after, limit)
         return self._decoded(rows.visit_from_row, found)
+
+    def visit_at(self, slot: int, position: str) -> Optional[Visit]:
+        """Return the visit of a slot and position, None when there was none."""
+        query = f"{rows.SELECT_VISITS} {rows.OF_VISIT}"
+        return self._one(rows.visit_from_row, query, (slot, position))
 
     def slots(self, after: int, limit: int) -> List[Slot]:
         """Return at most `limit` slot outcomes after the first `after`, as recorded."""

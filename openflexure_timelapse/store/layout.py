@@ -18,7 +18,7 @@ from typing import Callable, NamedTuple, Optional
 
 from openflexure_timelapse.errors import InvalidRequestError
 from openflexure_timelapse.frame import FrameDraft
-from openflexure_timelapse.plan import slug
+from openflexure_timelapse.names import slug
 
 __all__ = [
     "CSV_FILE",

@@ -216,6 +216,7 @@ def _select(table: str, columns: Sequence[str]) -> str:
 
 SELECT_FRAMES = _select("frames", FRAME_COLUMNS)
 SELECT_VISITS = _select("visits", VISIT_COLUMNS)
+OF_VISIT = "WHERE slot = ? AND position = (SELECT id FROM positions WHERE name = ?)"
 SELECT_SLOTS = _select("slots", SLOT_COLUMNS)
 SELECT_EVENTS = _select("events", EVENT_COLUMNS)
 

@@ -164,6 +164,10 @@ class RunReader:
         """
         return self._index.visits(*_page(after, limit))
 
+    def visit_at(self, slot: int, position: str) -> Optional[Visit]:
+        """Return the visit of a slot and position, None when there was none."""
+        return self._index.visit_at(slot, position)
+
     def slots(self, after: int = 0, limit: int = 100) -> List[Slot]:
         """Return a page of slot outcomes as recorded; `after` as in `visits`."""
         return self._index.slots(*_page(after, limit))

@@ -8,6 +8,9 @@ import { jobText } from "./words.js";
 const POLL_MS = 700;
 const isSequence = ({ format }) => format === "png" || format === "jpeg";
 const isStill = ({ view }) => ["average", "minimum", "maximum", "kymograph"].includes(view);
+const isMovie = (recipe) => !isStill(recipe);
+const isOfOne = ({ view }) => view !== "grid";
+const numbers = (text) => (text.trim() ? (text.match(/-?\d+/g) || []).map(Number) : null);
 const hasTime = (recipe) => !isStill(recipe) || recipe.view === "kymograph";
 const isOpen = (job) => job.state === "queued" || job.state === "running";
 
@@ -127,35 +130,40 @@ export class Maker {
     this.run = run;
     this.shelf = shelf;
     this.player = player;
+    this.fields = [];
     this.element = this.build();
     this.input();
   }
 
   build() {
-    const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
-    const tick = (name, text, checked = true) => el("label", { className: "tick" }, el("input", { type: "checkbox", name, checked }), ` ${text}`);
-    const unit = (input, text) => el("span", { className: "row" }, input, el("span", { className: "unit", text }));
-    const several = this.run.positions.length > 1;
     this.told = el("p", { className: "quiet small", role: "status" });
     this.refused = el("p", { className: "refused", role: "alert", hidden: true });
     this.previewButton = button("Preview", () => this.preview(), { glyph: "play" });
+    const several = this.run.positions.length > 1;
+    const grid = (...fields) => el("div", { className: "grid" }, ...fields);
     this.form = el("form", { noValidate: true, autocomplete: "off",
       oninput: () => this.input(), onsubmit: (event) => { event.preventDefault(); this.make(); } },
-    el("div", { className: "grid" },
-      el("label", {}, "Show ", choice("view", [["position", "a movie"], ...(several ? [["grid", "all positions side by side"]] : []),
-        ["average", "the average picture"], ["minimum", "the darkest of each pixel"], ["maximum", "the brightest of each pixel"], ["kymograph", "one line over time"]])),
-      el("label", { className: "of-movie" }, "Format ", choice("format", [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"], ["webp", "WebP"], ["apng", "APNG"],
-        ["png", "PNG files in a zip"], ["jpeg", "JPEG files in a zip"]])),
-      el("label", { className: "of-movie" }, "Shape ", choice("shape", [["", "as recorded"], ["square", "square"], ["portrait", "portrait, 9:16"]])),
-      el("label", { className: "of-movie" }, "Speed ", unit(el("input", { name: "fps", inputMode: "decimal", value: "15" }), "frames/s")),
-      el("label", {}, "Width ", unit(el("input", { name: "width", inputMode: "numeric", placeholder: "usual" }), "pixels")),
-      el("label", { className: "of-time" }, "Time ", choice("pace", [["frames", "each time point one frame"], ["real", "one constant speed"]])),
-      el("label", { className: "of-time" }, "Where frames are missing ", choice("gaps", [["hold", "hold"], ["blank", "blank"], ["cut", "cut"]])),
-      el("label", { className: "budget" }, "Largest size ", unit(el("input", { name: "max_mb", inputMode: "decimal", placeholder: "any" }), "MB")),
-      several ? el("label", { className: "of-one" }, "Position ", choice("position", [["", "each"], ...this.run.positions.map((name) => [name, name])])) : null,
-      el("label", {}, "Title in the picture ", el("input", { name: "title", maxLength: 120, dir: "auto" }))),
-    el("div", { className: "row wrap" }, tick("timestamp", "time"), tick("elapsed_time", "elapsed time"), tick("scale_bar", "scale bar"),
-      several ? tick("position_name", "position") : null, tick("stabilise", "held still", false), tick("deflicker", "even brightness", false)),
+    grid(
+      this.choice("view", "Show", [["position", "a movie"], several && ["grid", "all positions side by side"], ["average", "the average picture"],
+        ["minimum", "the darkest of each pixel"], ["maximum", "the brightest of each pixel"], ["kymograph", "one line over time"]]),
+      this.choice("format", "Format", [["mp4", "MP4"], ["webm", "WebM"], ["gif", "GIF"], ["webp", "WebP"], ["apng", "APNG"],
+        ["png", "PNG files in a zip"], ["jpeg", "JPEG files in a zip"]], isMovie),
+      this.choice("shape", "Shape", [["", "as recorded"], "square", ["portrait", "portrait, 9:16"]], isMovie),
+      this.text("fps", "Speed", { unit: "frames/s", value: "15" }, isMovie),
+      this.text("width", "Width", { unit: "pixels", placeholder: "usual" }),
+      this.choice("pace", "Time", [["frames", "each time point one frame"], ["real", "one constant speed"]], hasTime),
+      this.choice("gaps", "Where frames are missing", ["hold", "blank", "cut"], hasTime),
+      this.text("max_mb", "Largest size", { unit: "MB", placeholder: "any" }, (recipe) => isMovie(recipe) && !isSequence(recipe)),
+      several ? this.choice("position", "Position", [["", "each"], ...this.run.positions], isOfOne) : null,
+      this.text("title", "Title in the picture", { wide: true, maxLength: 120, dir: "auto" }, undefined, (text) => text.trim())),
+    el("div", { className: "row wrap" }, this.tick("timestamp", "time"), this.tick("elapsed_time", "elapsed time"), this.tick("scale_bar", "scale bar"),
+      several ? this.tick("position_name", "position") : null, this.tick("stabilise", "held still", false, isOfOne), this.tick("deflicker", "even brightness", false, isOfOne)),
+    el("details", {}, el("summary", { text: "More" }), grid(
+      this.choice("codec", "Codec", [["", "usual"], ["hevc", "HEVC"], ["av1", "AV1"]], ({ view, format }) => isMovie({ view }) && (format === "mp4" || format === "webm")),
+      this.run.planes > 1 ? this.choice("planes", "Planes", [["one", "the middle one"], ["sharpest", "the sharpest"], ["edf", "all, sharp everywhere"]]) : null,
+      this.text("speed_up", "Faster than life", { unit: "times", placeholder: "usual" }, ({ pace }) => pace === "real"),
+      this.text("crop", "Part of the picture", { wide: true, placeholder: "x, y, width, height" }, ({ view }) => view !== "kymograph", numbers),
+      this.text("line", "Line, from and to", { wide: true, placeholder: "x, y, x, y" }, ({ view }) => view === "kymograph", numbers))),
     this.told, this.refused,
     el("div", { className: "buttons" }, this.previewButton,
       el("button", { type: "submit", className: "main" }, icon("film"), el("span", { text: "Make it" }))));
@@ -164,28 +172,53 @@ export class Maker {
     return fold;
   }
 
+  /* A field is shown, and in the recipe, where it fits what was chosen in those before it. */
+  field(name, label, fits = () => true, read = (text) => text) {
+    this.fields.push({ name, label, fits, read });
+    return label;
+  }
+
+  choice(name, text, rows, fits) {
+    const input = el("select", { name }, rows.filter(Boolean).map((row) => {
+      const [value, told = value] = [row].flat();
+      return el("option", { value, text: told });
+    }));
+    return this.field(name, el("label", { className: "wide" }, `${text} `, input), fits);
+  }
+
+  text(name, text, { unit, wide, ...properties }, fits, read = typed) {
+    const input = el("input", { name, inputMode: unit && "decimal", ...properties });
+    return this.field(name, el("label", { className: wide && "wide" }, `${text} `,
+      unit ? el("span", { className: "row" }, input, el("span", { className: "unit", text: unit })) : input), fits, read);
+  }
+
+  tick(name, text, checked = true, fits = undefined) {
+    return this.field(name, el("label", { className: "tick" }, el("input", { type: "checkbox", name, checked }), ` ${text}`), fits);
+  }
+
   recipe() {
-    const fields = this.form.elements;
-    const recipe = { fps: typed(fields.fps.value), gaps: fields.gaps.value, title: fields.title.value.trim() };
-    if (fields.view.value !== "position") recipe.view = fields.view.value;
-    const still = isStill(recipe);
-    for (const name of ["timestamp", "elapsed_time", "scale_bar", "position_name"]) if (fields[name]) recipe[name] = fields[name].checked;
-    for (const name of ["stabilise", "deflicker"]) if (recipe.view !== "grid") recipe[name] = fields[name].checked;
-    if (typed(fields.width.value)) recipe.width = typed(fields.width.value);
-    if (hasTime(recipe) && fields.pace.value !== "frames") recipe.pace = fields.pace.value;
-    if (!still) recipe.format = fields.format.value;
-    if (!still && fields.shape.value) recipe.shape = fields.shape.value;
-    if (!still && !isSequence(recipe) && typed(fields.max_mb.value)) recipe.max_mb = typed(fields.max_mb.value);
-    if (recipe.view === "grid") return recipe;
-    if (fields.position && fields.position.value) recipe.position = fields.position.value;
+    const recipe = {};
+    for (const { name, fits, read } of this.fields) {
+      if (!fits(recipe)) continue;
+      const { type, checked, value } = this.form.elements[name];
+      const found = type === "checkbox" ? checked : read(value);
+      if (found !== "" && found !== null) recipe[name] = found;
+    }
+    if (recipe.crop && recipe.crop.length === 4) {
+      const [x, y, width, height] = recipe.crop;
+      recipe.crop = { x, y, width, height };
+    }
     return recipe;
   }
 
-  wrong({ format, fps, width }) {
+  wrong({ view, format, fps, width, max_mb, speed_up, crop, line }) {
     const most = ["gif", "webp", "apng"].includes(format) ? 50 : 120;
-    if (!(fps >= 0.1 && fps <= most)) return `Speed: 0.1 to ${most} frames per second.`;
+    if (isMovie({ view }) && !(fps >= 0.1 && fps <= most)) return `Speed: 0.1 to ${most} frames per second.`;
     if (width !== undefined && !(Number.isInteger(width) && width >= 16 && width <= 8192)) return "Width: 16 to 8192 pixels.";
     if (width % 2 && ["mp4", "webm"].includes(format)) return "Width: an even number; MP4 and WebM have no odd ones.";
+    if ([max_mb, speed_up].includes(NaN)) return "Largest size, and how much faster than life: numbers.";
+    if (Array.isArray(crop)) return "Part of the picture: four whole numbers.";
+    if (line && line.length !== 4) return "Line: four whole numbers.";
     return "";
   }
 
@@ -193,11 +226,7 @@ export class Maker {
     const recipe = this.recipe();
     const wrong = this.wrong(recipe);
     const still = isStill(recipe);
-    for (const label of this.form.querySelectorAll(".of-movie")) show(label, !still);
-    for (const label of this.form.querySelectorAll(".of-time")) show(label, hasTime(recipe));
-    for (const label of this.form.querySelectorAll(".of-one")) show(label, recipe.view !== "grid");
-    for (const name of ["stabilise", "deflicker"]) this.form.elements[name].disabled = recipe.view === "grid";
-    show(this.form.querySelector(".budget"), !still && !isSequence(recipe));
+    for (const { label, fits } of this.fields) show(label, fits(recipe));
     show(this.previewButton, !still && recipe.view !== "grid" && recipe.pace !== "real");
     show(this.refused, false);
     const slots = recipe.gaps === "cut" ? this.run.frames / (this.run.positions.length * this.run.planes) : this.run.slots;

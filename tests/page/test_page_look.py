@@ -121,6 +121,30 @@ def test_a_picture_of_the_whole_run_is_made(visit: Any, stand: Any) -> None:
     assert page.is_hidden("text=Preview")
 
 
+def test_rarer_choices_are_behind_more(visit: Any, stand: Any) -> None:
+    """Each is asked for where it fits, and is in the recipe."""
+    stand.ran(frames=2)
+    page = _open_first(visit)
+    page.click("text=Make a movie or GIF")
+    assert page.is_hidden("#one [name=crop]")
+    page.click("#one form summary")
+    page.select_option("#one [name=view]", "kymograph")
+    assert page.is_visible("#one [name=line]")
+    page.select_option("#one [name=view]", "position")
+    page.select_option("#one [name=pace]", "real")
+    assert page.is_visible("#one [name=speed_up]")
+    page.fill("#one [name=crop]", "0, 0, 64")
+    visit.shows("#one details", "Part of the picture: four whole numbers.")
+    page.fill("#one [name=crop]", "0, 0, 64, 48")
+    page.select_option("#one [name=format]", "gif")
+    assert page.is_hidden("#one [name=codec]")
+    visit.keep("more_300")
+    page.click("text=Make it")
+    visit.shows("#one .shelf", "The movie is ready below.")
+    (job,) = stand.visitor.get("jobs")["jobs"]
+    assert job["recipe"]["crop"] == {"x": 0, "y": 0, "width": 64, "height": 48}
+
+
 PLAYED = """async addresses => {
   const played = [];
   for (const src of addresses) {

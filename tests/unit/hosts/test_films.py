@@ -13,8 +13,8 @@ from hardware_sim import VirtualClock
 from openflexure_timelapse.errors import DiskFullError
 from openflexure_timelapse.hosts import films
 from openflexure_timelapse.hosts.service import Service
-from openflexure_timelapse.movie.rolling import next_step
-from openflexure_timelapse.movie.segments import SEGMENT_FRAMES, can_roll
+from openflexure_timelapse.movie.rolling import can_roll, next_step
+from openflexure_timelapse.movie.segments import SEGMENT_FRAMES
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.store.verify import verify
 

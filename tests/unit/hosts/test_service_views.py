@@ -5,13 +5,18 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 from cases.services import PATIENCE_S, made, record, run_of
+from cases.stored import RUN_ID, captured, draft, new_run, tiny_jpeg
 from PIL import Image
 
 from openflexure_timelapse.errors import InvalidPlanError, InvalidRecipeError
+from openflexure_timelapse.frame import Outcome, Reason, Visit
 from openflexure_timelapse.hosts.footage import movie_frames
 from openflexure_timelapse.hosts.jobs import JobQueue
+from openflexure_timelapse.hosts.library import Library
 from openflexure_timelapse.hosts.service import Service
+from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.recipe import parse_recipe
+from openflexure_timelapse.store.disk import RealDisk
 
 PLACES = [
     {"name": name, "x": 900 * index, "y": 0, "z": 0}
@@ -92,6 +97,20 @@ def test_the_frames_of_a_grid(service: Service) -> None:
         "0000000_z1",
         "0000000_z2",
     ]
+
+
+def test_why_a_position_is_missing(tmp_path: Path) -> None:
+    """A grid is told why one of its positions has no picture at a time."""
+    visit = Visit(0, "right", Outcome.FAILED, Reason.INCOMPLETE_IMAGE, "", 0, 0)
+    with new_run(tmp_path) as store:
+        store.add_frame(tiny_jpeg(), draft(0, "left"), {})
+        store.add_visit(visit)
+        store.add_slot(captured(0))
+    library = Library(tmp_path, RealClock(), RealDisk())
+    names = ("left", "right", "never")
+    (frame,) = movie_frames(library, RUN_ID, None, 0, names)
+    assert [len(paths) for paths in frame.cells] == [1, 0, 0]
+    assert frame.lacking == ("", "incomplete_image", "")
 
 
 REFUSED = {

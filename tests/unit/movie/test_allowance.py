@@ -26,7 +26,7 @@ def test_the_budget_is_met_whatever_the_sample_says(
     bias: float, budget_mb: float
 ) -> None:
     """What is kept fits and is not wasteful, after few encodes, by any sample."""
-    settings = settings_of("h264", 23, 1640)
+    settings = settings_of("h264", 23, 1640, 15.0)
     sizes = {
         setting: 10 * MB * math.exp(-0.15 * (setting.quality - 23)) * setting.scale**2
         for setting in settings
@@ -59,7 +59,19 @@ def test_the_budget_is_met_whatever_the_sample_says(
     assert kept[-1] >= 0.55 * finest
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "webm", "webp", "apng"])
+@pytest.mark.parametrize("noise", [0.0, 1.0, 2.0, 9.0])
+def test_a_gif_gives_up_more_and_more(noise: float) -> None:
+    """What was asked for comes first; size and time only after noise, and not all."""
+    settings = settings_of("gif", noise, 480, 10.0)
+    given_up = [(one.quality, -one.scale, one.step) for one in settings]
+    assert given_up[0] == (noise, -1.0, 1)
+    assert given_up == sorted(given_up)
+    assert len(set(given_up)) == len(given_up)
+    assert min(one.scale for one in settings) * 480 >= 120
+    assert 10.0 / settings[-1].step >= 2.0
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "webp", "apng"])
 def test_movies_meet_their_budget(tmp_path: Path, suffix: str) -> None:
     """A noisy movie fits, tells what was given up, or says why it cannot."""
     noisy = []

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
 from openflexure_timelapse.errors import InvalidRecipeError, RenderError
-from openflexure_timelapse.movie.budget import ladder, next_rung
 from openflexure_timelapse.movie.gif import (
     LONGEST_DELAY_CS,
     GifWriter,
@@ -161,28 +160,3 @@ def test_a_torn_file_is_known(cut: int) -> None:
     """A file that breaks off anywhere is not taken for a finished one."""
     with pytest.raises(RenderError):
         read_facts(io.BytesIO(written([scene(1), scene(2)], 0, [5, 5])[:cut]))
-
-
-def test_the_ladder_gives_up_more_and_more() -> None:
-    """Each rung is lighter than the one before; the first is what was asked for."""
-    for noise in (0.0, 1.0, 2.0, 9.0):
-        rungs = ladder(noise, 480, 10.0)
-        weights = [rung.weight for rung in rungs]
-        assert (rungs[0].noise, rungs[0].scale, rungs[0].step) == (noise, 1.0, 1)
-        assert weights == sorted(weights, reverse=True)
-        assert len(set(weights)) == len(weights)
-        assert min(rung.noise for rung in rungs) == noise
-        assert min(rung.scale for rung in rungs) * 480 >= 120
-        assert 10.0 / max(rung.step for rung in rungs) >= 2.0
-
-
-def test_the_next_rung_is_far_enough_down() -> None:
-    """A file much too large skips rungs; one a little too large takes the next."""
-    rungs = ladder(1.0, 480, 10.0)
-    near = next_rung(rungs, 0, 1.05e6, 1e6)
-    far = next_rung(rungs, 0, 10e6, 1e6)
-    assert near == 1
-    assert far is not None
-    assert far > near
-    assert next_rung(rungs, len(rungs) - 1, 2e6, 1e6) is None
-    assert next_rung(rungs, 0, 1e12, 1e6) == len(rungs) - 1

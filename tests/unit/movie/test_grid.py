@@ -1,5 +1,6 @@
 """All positions in one picture: where they stand, what stands where one is missing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -88,7 +89,8 @@ def grid_frames(folder: Path, numbers: List[List[Optional[int]]]) -> List[MovieF
     for slot, row in enumerate(numbers):
         cells = tuple((named[number],) if number is not None else () for number in row)
         here = frame_of(Path(next(cell[0] for cell in cells if cell)), slot)
-        frames.append(MovieFrame(**{**vars(here), "cells": cells}))
+        lacking = ("",) * len(cells)
+        frames.append(MovieFrame(**{**vars(here), "cells": cells, "lacking": lacking}))
     return frames
 
 
@@ -132,6 +134,22 @@ def test_a_missing_picture_is_labelled(tmp_path: Path) -> None:
         for x, y, (w, h) in map(grid.place, range(4))
     ]
     assert changed == [False, True, False, False]
+
+
+def test_why_a_picture_is_missing_is_told(tmp_path: Path) -> None:
+    """A reason that is known stands in the cell, and makes the label longer."""
+    (_, second) = grid_frames(tmp_path, [[1, 2, 3, 4], [1, None, None, 4]])
+    grid = Grid(montage_size(4, (640, 480)), (640, 480), ("",) * 4)
+    frame = replace(second, lacking=("", "", "timeout", ""))
+    loader = GridLoader(grid, framed(grid), "blank", labelled=True)
+    picture = loader.load(frame).picture
+    assert picture is not None
+    assert picture.pixels is not None
+    widths = []
+    for x, y, (width, height) in (grid.place(1), grid.place(2)):
+        part = picture.pixels[y : y + height, x : x + width]
+        widths.append(np.ptp(np.nonzero((part != BACKGROUND).any(axis=2))[1]))
+    assert widths[1] > 1.5 * widths[0]
 
 
 def test_a_grid_without_any_picture_is_a_gap(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -269,6 +270,16 @@ def test_gif_meets_its_budget(tmp_path: Path) -> None:
     assert "max_mb 0.002" in job.progress().message
     assert sorted(path.name for path in tmp_path.glob("*.gif")) == ["movie.gif"]
     assert leftovers(tmp_path) == []
+
+
+def test_the_process_begins_lean() -> None:
+    """It loads nothing that checks recipes, which took half of its start."""
+    told = "import sys, openflexure_timelapse.movie.worker; "
+    told += "print('pydantic' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", told], stdout=subprocess.PIPE, check=True
+    )
+    assert said.stdout.strip() == b"False"
 
 
 def test_uncalibrated_cameras_get_a_remark(

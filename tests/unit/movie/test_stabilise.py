@@ -51,6 +51,13 @@ def test_drift_within_reach_is_taken_out_whole() -> None:
     assert found.kept == pytest.approx(1 - 2 * (0.05 + SPARE), abs=1e-6)
 
 
+def test_shaking_rotation_is_taken_out_whole() -> None:
+    """A scene that turns to and fro by a tenth of a degree stands upright."""
+    angles = np.random.default_rng(7).normal(0, 0.0017, 100)
+    found = steadying(poses([(0.0, 0.0, float(angle)) for angle in angles]), SHAPE)
+    assert np.ptp(angles - found.moves[:, 2]) == 0.0
+
+
 def test_a_scene_that_wanders_off_only_stops_shaking() -> None:
     """Beyond what may be cut off, the wandering stays, smooth, and is told."""
     chance = np.random.default_rng(7)
