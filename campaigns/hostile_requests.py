@@ -61,8 +61,10 @@ NUMBERS = (
     "NaN",
     "",
 )
-NAMES = ("after", "limit", "width", "position", "slot", "bins", "points", "what")
-NAMES += ("query",)
+NAMES = (
+    *("after", "limit", "width", "position", "slot", "bins", "points", "what"),
+    "query",
+)
 LARGE = b'{"name": "' + b"x" * 1_100_000 + b'"}'
 DEEP = b'{"plan":' * 300 + b"1" + b"}" * 300
 

@@ -192,9 +192,10 @@ def exif_block(old: Dict[str, Any], metadata: ImageMetadata) -> bytes:
     detail = _without(old.get("Exif"), DROPPED_OF_DETAIL)
     comment = _shared_comment(detail.pop(DETAIL.UserComment, b""))
     said = {DETAIL.UserComment: comment} if comment else {}
-    for fields in ((image, {**detail, **said}), ({}, said)):
+    poor: Dict[int, Any] = {}
+    for kept, told in ((image, {**detail, **said}), (poor, said)):
         try:
-            block = _dump(*fields, metadata)
+            block = _dump(kept, told, metadata)
         except UNREADABLE:
             continue
         if len(block) <= LARGEST_SEGMENT:

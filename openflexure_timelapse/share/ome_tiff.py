@@ -70,7 +70,7 @@ def _write_pixels(
     if subject.um_per_pixel is not None:
         per_cm = UM_PER_CM / subject.um_per_pixel
         options.update(resolution=(per_cm, per_cm), resolutionunit="CENTIMETER")
-    only_first = {
+    only_first: dict[str, Any] = {
         "description": FILLED_IN_LATER,
         "software": f"OpenFlexure Timelapse {__version__}",
     }
