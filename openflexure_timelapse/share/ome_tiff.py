@@ -19,7 +19,7 @@ from openflexure_timelapse.share.ome_xml import ome_xml
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.volume import Volume
 
-__all__ = ["OME_TIFF"]
+__all__ = ["OME_TIFF", "OmeTiff"]
 
 # Classic TIFF counts to 4 GiB; what is not pixels fits into the rest.
 MOST_CLASSIC_BYTES = 2**32 - 2**28

@@ -18,7 +18,7 @@ from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.volume import Volume
 from openflexure_timelapse.store.disk import storage_error
 
-__all__ = ["OME_ZARR"]
+__all__ = ["OME_ZARR", "OmeZarr"]
 
 VERSION = "0.4"
 FORMAT = 2

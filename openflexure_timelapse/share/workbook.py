@@ -27,7 +27,8 @@ def workbook_of(title: str, rows: Iterable[Sequence[str]]) -> bytes:
     for row, values in enumerate(rows, 1):
         for column, value in enumerate(values, 1):
             cell = sheet.cell(row, column)
-            cell.set_explicit_value(value, "s")
+            cell.value = value
+            cell.data_type = "s"  # also where it looks like a formula
             cell.number_format = TEXT
     stream = io.BytesIO()
     workbook.save(stream)
