@@ -25,7 +25,8 @@ const TEXTS = ["title", "caption", "place", "photographer", "notes",
   ...MORE.flatMap(([, fields]) => fields.map(([name]) => name)).filter((name) => !NUMBERS.includes(name))];
 const unit = (input, text) => (text ? el("span", { className: "row" }, input, el("span", { className: "unit", text })) : input);
 const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
-const text = (name, title, of) => el("label", {}, `${title} `,
+const WIDE = ["title", "place", "photographer"];
+const text = (name, title, of) => el("label", { className: WIDE.includes(name) && "wide" }, `${title} `,
   unit(el("input", NUMBERS.includes(name) ? { name, inputMode: "decimal" } : { name, maxLength: 200, dir: "auto" }), of));
 const long = (name, title) => el("label", { className: "all" }, `${title} `, el("textarea", { name, maxLength: 4000, rows: 2, dir: "auto" }));
 
@@ -83,13 +84,13 @@ export class Share {
         el("label", { data: { of: "artportalen" } }, "Coordinates there ", choice("coordinates", [["sweref99tm", "SWEREF 99 TM"], ["wgs84", "WGS 84"]])),
         el("label", { data: { of: "gbif" }, className: "all" }, "Address of the media, if known ", el("input", { name: "base_url", maxLength: 500 })),
         text("title", "Title"), this.picker.element,
-        el("label", {}, "It lived ", choice("origin", ORIGINS)),
-        el("label", {}, "Sample taken on ", el("input", { type: "date", name: "day" })),
+        el("label", { className: "wide" }, "It lived ", choice("origin", ORIGINS)),
+        el("label", { className: "wide" }, "Sample taken on ", el("input", { type: "date", name: "day" })),
         el("label", {}, "at, if known ", el("input", { type: "time", name: "clock" })),
         text("place", "Place"), text("latitude", "Latitude", "°"), text("longitude", "Longitude", "°"),
         text("photographer", "Photographer"),
         el("label", {}, "Licence ", choice("licence", LICENCES)),
-        el("label", {}, "Who may see the place ", choice("geoprivacy", PRIVACY))),
+        el("label", { className: "wide" }, "Who may see the place ", choice("geoprivacy", PRIVACY))),
       el("div", { className: "row wrap" },
         el("label", { className: "tick" }, el("input", { type: "checkbox", name: "uncertain" }), " I am not sure of the name"),
         el("label", { className: "tick", data: { of: "nordic-microalgae inaturalist" } }, el("input", { type: "checkbox", name: "place_in_images" }), " place in the images too")),

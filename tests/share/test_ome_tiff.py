@@ -7,9 +7,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import cv2
 import numpy as np
-import ome_types
 import pytest
-import tifffile
 from cases.volumes import (
     STAGE,
     long_run,
@@ -30,6 +28,10 @@ from openflexure_timelapse.share.ome_xml import ome_xml
 from openflexure_timelapse.share.sharing import make_bundle
 from openflexure_timelapse.share.subject import Subject, open_subject
 from openflexure_timelapse.share.volume import volumes_of
+
+REASON = "the readers are in their own session"
+ome_types = pytest.importorskip("ome_types", reason=REASON)
+tifffile = pytest.importorskip("tifffile", reason=REASON)
 
 ORDER = order_for("ome-tiff")
 

@@ -6,17 +6,19 @@ from typing import Any, Tuple
 
 import cv2
 import numpy as np
-import ome_types
-import pandas as pd
 import pytest
-import zarr
 from cases.volumes import STAGE, nothing, order_for, simulated_run, small_run
-from ome_zarr.io import parse_url
-from ome_zarr.reader import Reader
 
 from openflexure_timelapse.share.bundle import check_bundle
 from openflexure_timelapse.share.sharing import make_bundle
 from openflexure_timelapse.share.subject import open_subject
+
+REASON = "the readers are in their own session"
+ome_types = pytest.importorskip("ome_types", reason=REASON)
+pd = pytest.importorskip("pandas", reason=REASON)
+zarr = pytest.importorskip("zarr", reason=REASON)
+parse_url = pytest.importorskip("ome_zarr.io", reason=REASON).parse_url
+Reader = pytest.importorskip("ome_zarr.reader", reason=REASON).Reader
 
 
 def exported(folder: Path, out: Path) -> Path:
@@ -24,6 +26,11 @@ def exported(folder: Path, out: Path) -> Path:
     with open_subject(folder) as subject:
         make_bundle(subject, order_for("ome-zarr"), out, nothing, nothing)
     return out
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> None:
+    """Let zarr keep the pool that it fills as it needs: it lives with the process."""
 
 
 @pytest.fixture(scope="module", name="shared")
