@@ -356,7 +356,9 @@ def _findings(
             f"{worst:.1f}",
             f"{high - idle_ms:+.1f}",
         )
-        rows.append((name, len(found), len(lost), *told, "; ".join(remarks[name])))
+        rows.append(
+            (name, len(found), len(lost), *told, "; ".join(filter(None, remarks[name])))
+        )
         if lost:
             broken.append(f"{len(lost)} of {len(found)} slots are lost beside {name}.")
     held = [
