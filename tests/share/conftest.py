@@ -1,4 +1,4 @@
-"""What holds for every test of bundles: the threads of zarr are there from the start."""
+"""What holds for every test of bundles: zarr has its thread from the start."""
 
 import numpy as np
 import pytest
