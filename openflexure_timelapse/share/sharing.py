@@ -68,7 +68,9 @@ def _of_every(
         if name != order.destination and DESTINATIONS[name].feeds_gbif
     ]
     if destination.feeds_gbif and twice:
-        told = f"A bundle for {', '.join(twice)} was made before, and both feed GBIF; "
+        told = (
+            f"A bundle for {' and '.join(twice)} was made before, and each feeds GBIF; "
+        )
         found.append(Finding("order.destination", told + "deposit it in one of them."))
     return found
 
