@@ -28,11 +28,6 @@ def exported(folder: Path, out: Path) -> Path:
     return out
 
 
-@pytest.fixture(autouse=True)
-def _no_thread_left() -> None:
-    """Let zarr keep the pool that it fills as it needs: it lives with the process."""
-
-
 @pytest.fixture(scope="module", name="shared")
 def _shared(tmp_path_factory: pytest.TempPathFactory) -> Tuple[Path, Path]:
     """Share the bundle of a simulated run among the tests that only look."""
