@@ -37,8 +37,8 @@ VERSIONS = tuple(dict.fromkeys((*KNOWN, *REQUIRED, RUNNING)))
 # these; elsewhere the unit tests.
 WHOLE_SUITE = {"3.7", "3.11"}
 
-# Between two that run everything.
-BETWEEN = "3.9"
+# Beside those that run everything.
+BESIDE = {"3.9", "3.13"}
 
 # Server v2's own image, and the newest Python on which its library still loads: that is
 # where a person without a Pi starts the simulated server.
@@ -272,8 +272,8 @@ def add_tests(version: str) -> None:
         install(session, "--editable", ".[test]")
         whole = WHOLE_SUITE if any(map(find_python, WHOLE_SUITE)) else {RUNNING}
         chosen = ["tests"] if version in whole else ["tests/unit"]
-        if version == BETWEEN and version != RUNNING:
-            # Minutes of encoding, which the newest and the oldest try as well.
+        if version in BESIDE - whole:
+            # Minutes of encoding by the same ffmpeg, which the others try as well.
             chosen.append("--ignore=tests/unit/movie")
         if version != ATTACK_PYTHON:
             chosen.append("--ignore=tests/campaigns")  # minutes, and the same anywhere
