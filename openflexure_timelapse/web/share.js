@@ -25,7 +25,7 @@ const TEXTS = ["title", "caption", "place", "photographer", "notes",
   ...MORE.flatMap(([, fields]) => fields.map(([name]) => name)).filter((name) => !NUMBERS.includes(name))];
 const unit = (input, text) => (text ? el("span", { className: "row" }, input, el("span", { className: "unit", text })) : input);
 const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
-const WIDE = ["title", "place", "photographer"];
+const WIDE = ["title", "place", "photographer", "geographic_area"];
 const text = (name, title, of) => el("label", { className: WIDE.includes(name) && "wide" }, `${title} `,
   unit(el("input", NUMBERS.includes(name) ? { name, inputMode: "decimal" } : { name, maxLength: 200, dir: "auto" }), of));
 const long = (name, title) => el("label", { className: "all" }, `${title} `, el("textarea", { name, maxLength: 4000, rows: 2, dir: "auto" }));
@@ -86,14 +86,14 @@ export class Share {
         text("title", "Title"), this.picker.element,
         el("label", { className: "wide" }, "It lived ", choice("origin", ORIGINS)),
         el("label", { className: "wide" }, "Sample taken on ", el("input", { type: "date", name: "day" })),
-        el("label", {}, "at, if known ", el("input", { type: "time", name: "clock" })),
-        text("place", "Place"), text("latitude", "Latitude", "°"), text("longitude", "Longitude", "°"),
+        el("label", {}, "Time, if known ", el("input", { type: "time", name: "clock" })),
+        text("place", "Place"), el("div", { className: "pair wide" }, text("latitude", "Latitude", "°"), text("longitude", "Longitude", "°")),
         text("photographer", "Photographer"),
         el("label", {}, "Licence ", choice("licence", LICENCES)),
         el("label", { className: "wide" }, "Who may see the place ", choice("geoprivacy", PRIVACY))),
       el("div", { className: "row wrap" },
         el("label", { className: "tick" }, el("input", { type: "checkbox", name: "uncertain" }), " I am not sure of the name"),
-        el("label", { className: "tick", data: { of: "nordic-microalgae inaturalist" } }, el("input", { type: "checkbox", name: "place_in_images" }), " place in the images too")),
+        el("label", { className: "tick", data: { of: "nordic-microalgae inaturalist" } }, el("input", { type: "checkbox", name: "place_in_images" }), " Place in the images too")),
       el("details", {}, el("summary", { text: "More about it" }),
         el("div", { className: "grid" }, long("caption", "Caption")),
         MORE.map(([title, fields]) => el("fieldset", {}, el("legend", { text: title }), el("div", { className: "grid" }, fields.map((field) => text(...field))))),

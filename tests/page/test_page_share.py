@@ -30,6 +30,7 @@ def test_a_bundle_is_made_and_had(visit: Any, stand: Any) -> None:
     visit.shows(".share", "The photographer is missing")
     assert page.get_attribute("[name=photographer]", "aria-invalid") == "true"
     assert page.is_disabled(".share [type=submit]")
+    page.locator(".share [type=submit]").scroll_into_view_if_needed()
     visit.keep("share_missing_300")
     page.fill(".share [name=title]", "Kedjan <b>växer</b>")
     page.fill(".share [name=photographer]", "Åsa Öberg")
@@ -82,6 +83,7 @@ def test_what_cannot_be_is_told_and_not_kept(visit: Any, stand: Any) -> None:
     page.fill(".share [name=day]", "")
     page.click("text=More about it")
     page.fill(".share [name=water_body]", "Kattegatt")
+    visit.keep("share_more_1280")
     page.click("[data-view=run]")  # at once: what was typed is kept all the same
     stand.visitor.until(
         f"runs/{run}/record", lambda told: told["record"]["water_body"] == "Kattegatt"
