@@ -82,6 +82,8 @@ class _Turn:
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._microscope = turns.microscope
+        self._mine = threading.local()
+        self._newest: Optional[object] = None
 
     @property
     def camera(self) -> Camera:
@@ -125,10 +127,18 @@ class _Turn:
         except BaseException:  # raised again: whatever it is, the turn is not kept
             self._turns.give(self)
             raise
+        self._newest = self._mine.taking = object()
 
     def release(self) -> None:
-        """Give the hardware back, and with it the turn."""
+        """Give the hardware back, and with it the turn.
+
+        Not the turn where a thread does so late, whose call had hung: the next visit of
+        the same user has it by then.
+        """
+        taking = getattr(self._mine, "taking", None)
+        self._mine.taking = None
         try:
             self._microscope.release()
         finally:
-            self._turns.give(self)
+            if taking is None or taking is self._newest:
+                self._turns.give(self)

@@ -8,7 +8,8 @@ A call that hangs keeps its thread, so the lane goes on with another one, and th
   holds them gives them back when its call returns;
 * a thread that ends gives back whatever it still holds, also when its call returned
   in the moment between the lane's deadline and the release;
-* a thread whose locks were given up makes no further call.
+* a thread whose locks were given up makes no further call, and its late release leaves
+  alone whoever has taken the hardware since.
 """
 
 import threading
@@ -160,13 +161,15 @@ class VisitLocks:
 
     def release(self) -> None:
         """Give the locks back, or leave that to the thread whose call still hangs."""
-        hold, self._current = self._current, None
-        if hold is None:
-            return
-        if hold is self._mine.hold:
-            hold.give_back()
+        mine = self._mine.hold
+        if mine is not None:
+            if mine is self._current:
+                self._current = None
+            mine.give_back()
             self._mine.hold = self._mine.end = None
-        else:
+            return
+        hold, self._current = self._current, None
+        if hold is not None:
             hold.give_up()
 
     @contextmanager
