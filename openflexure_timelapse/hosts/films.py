@@ -20,7 +20,7 @@ from openflexure_timelapse.movie.rolling import RollingFilm, can_roll
 from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.ports import Clock
 from openflexure_timelapse.record import Record
-from openflexure_timelapse.share.record_file import read_record
+from openflexure_timelapse.share.record_file import told_record
 from openflexure_timelapse.share.subject import scale_of
 from openflexure_timelapse.store import layout
 
@@ -186,7 +186,7 @@ class _FilmSet:
         self._is_ended = threading.Event()
         with library.open_read(run_id) as store:
             self._plan: Plan = parse_plan(store.header["plan"])
-            self._record = read_record(library.folder(run_id)) or self._plan.sample
+            self._record = told_record(library.folder(run_id), self._plan)
             self._scale, _ = scale_of(store.header, self._record or Record())
         recipe = self._plan.movie
         self._films: Dict[str, RollingFilm] = {}

@@ -6,7 +6,7 @@ than for a short one.
 
 import mimetypes
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Optional
 
 from openflexure_timelapse.errors import (
     DiskFullError,
@@ -21,6 +21,7 @@ from openflexure_timelapse.status import local_time
 from openflexure_timelapse.store import catalogue, layout
 from openflexure_timelapse.store.fence import (
     check_links,
+    finished_files,
     is_inside,
 )
 from openflexure_timelapse.store.run_store import RunStore
@@ -283,7 +284,7 @@ class Library:
 
     def _movies(self, run_id: str) -> List[Dict[str, Any]]:
         """Return the movies of a run, by name."""
-        return _those_in(self.folder(run_id) / layout.MOVIES, tuple(MOVIE_TYPES))
+        return _those_in(self.folder(run_id) / layout.MOVIES, MOVIE_TYPES)
 
     # ------------------------------------------------------------------------ reading
 
@@ -359,19 +360,10 @@ def _brief(summary: catalogue.RunSummary) -> Dict[str, Any]:
     }
 
 
-def _those_in(folder: Path, suffixes: Tuple[str, ...]) -> List[Dict[str, Any]]:
-    """Return the finished files of some kinds in a folder of a run, by name."""
-    if not folder.is_dir():
-        return []
-    return [
-        _entry(path, f"{folder.name}/{path.name}")
-        for path in sorted(folder.iterdir())
-        if path.suffix in suffixes
-        and path.name.isprintable()  # else no address could name it
-        and path.is_file()
-        and is_inside(folder, path)
-        and not path.name.startswith(".")
-    ]
+def _those_in(folder: Path, endings: Collection[str]) -> List[Dict[str, Any]]:
+    """Return the lines of the finished files of some kinds in a folder of a run."""
+    found = finished_files(folder, endings)
+    return [_entry(path, f"{folder.name}/{path.name}") for path in found]
 
 
 def _entry(path: Path, name: str) -> Dict[str, Any]:

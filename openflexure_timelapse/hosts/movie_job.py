@@ -22,7 +22,7 @@ from openflexure_timelapse.plan import Plan, parse_plan, slug
 from openflexure_timelapse.recipe import Recipe
 from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import Grid, grid_of
-from openflexure_timelapse.share.record_file import read_record
+from openflexure_timelapse.share.record_file import told_record
 from openflexure_timelapse.share.subject import scale_of
 from openflexure_timelapse.store import layout
 from openflexure_timelapse.store.run_store import RunStore
@@ -153,7 +153,7 @@ class MovieJob(Job):
                 plane = self.recipe.plane
             here = [self.position] if self.position else names
             count = max(store.count_frames(name, plane) for name in here)
-            record = read_record(self._library.folder(self.run_id)) or plan.sample
+            record = told_record(self._library.folder(self.run_id), plan)
             scale, _ = scale_of(store.header, record or Record())
             slots, end_reason = _covered(store)
         if count == 0:

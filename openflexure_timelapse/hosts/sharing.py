@@ -1,6 +1,7 @@
 """The verbs around sharing: the record of a sample, what stands in the way, bundles."""
 
-from typing import Any, Dict, Mapping
+from datetime import datetime
+from typing import Any, Dict, Mapping, Optional
 
 from openflexure_timelapse.document import parse
 from openflexure_timelapse.errors import DamagedRunError, InvalidRecordError
@@ -73,8 +74,8 @@ class Sharing:
             "problem": problem,
             "occurrence_id": str(record.uuid or header["dataset_id"]),
             "imaged": {
-                "begin": None if imaged.begin is None else imaged.begin.isoformat(),
-                "end": None if imaged.end is None else imaged.end.isoformat(),
+                "begin": _told(imaged.begin),
+                "end": _told(imaged.end),
                 "interval_s": imaged.interval_s,
                 "frames": imaged.frames,
             },
@@ -183,3 +184,8 @@ class Sharing:
     def close(self) -> None:
         """Forget the list of names."""
         self._taxa.close()
+
+
+def _told(moment: Optional[datetime]) -> Optional[str]:
+    """Return a time to the second; None for none."""
+    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -62,21 +62,20 @@ def packed(folder: Path, out: Path, tell: Optional[Progress] = None) -> None:
                 name = place.relative_to(folder).as_posix()
                 if name == CHECKSUMS:
                     continue
-                digest = hashlib.sha256()
-                with made.open(
-                    _member(f"{out.stem}/{name}"), "w", force_zip64=True
-                ) as member:
+                member = _member(f"{out.stem}/{name}")
+                with made.open(member, "w", force_zip64=True) as stored:
+                    digest = hashlib.sha256()
                     for chunk in _taken(place):
-                        member.write(chunk)
+                        stored.write(chunk)
                         digest.update(chunk)
                         done += len(chunk)
                         if tell is not None:
                             tell(done, total)
                 sums.write(f"{digest.hexdigest()}  {name}\n".encode("utf-8"))
             sums.seek(0)
-            with made.open(_member(f"{out.stem}/{CHECKSUMS}"), "w") as member:
+            with made.open(_member(f"{out.stem}/{CHECKSUMS}"), "w") as stored:
                 for chunk in _chunks(sums):
-                    member.write(chunk)
+                    stored.write(chunk)
     except OSError as exc:
         raise storage_error(exc, "write", out) from exc
 

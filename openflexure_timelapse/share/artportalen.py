@@ -27,7 +27,7 @@ from openflexure_timelapse.share.licences import licence_of
 from openflexure_timelapse.share.line_text import line_text
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import ordered, stills_findings
+from openflexure_timelapse.share.stills import of_all, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.workbook import workbook_of
 
@@ -66,25 +66,16 @@ class Artportalen:
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the row twice, and the images."""
-        done = 0
-        total = subject.imaged.frames + MOST_STILLS
-
-        def tell() -> None:
-            nonlocal done
-            done += 1
-            bundle.tell(min(done, total), total)
-
         row = row_of(subject, order)
         bundle.add_text(TABLE, _table(row))
         lines = (HEADINGS, [row[heading] for heading in HEADINGS])
         bundle.add(WORKBOOK, workbook_of(SHEET, lines))
-        for number, frame in enumerate(ordered(subject, order, MOST_STILLS, tell), 1):
-            tell()
+        allowed = of_all(subject, order, MOST_STILLS)
+        for number, frame in enumerate(stills(subject, order, allowed, bundle), 1):
             metadata = metadata_of(subject, order, frame, title=title_of(subject))
             name = f"{IMAGES}/{subject.occurrence_id}_{number:02d}.jpg"
             jpeg = read_frame(subject, frame)
             bundle.add(name, image_copy(jpeg, frame, metadata, LIMITS))
-        bundle.tell(total, total)
 
     def guide(self, subject: Subject, order: ShareOrder, language: str) -> str:
         """Return how to paste the row and to add the images."""

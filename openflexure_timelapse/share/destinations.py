@@ -12,8 +12,7 @@ from openflexure_timelapse.share.ome_zarr import OME_ZARR
 
 __all__ = ["DESTINATIONS"]
 
-# A destination's module adds its row here; `tests/unit/share` compares the table with
-# the names that an order may have.
+# In the order of the names that an order may have.
 _ROWS: "tuple[Destination, ...]" = (
     NordicMicroalgae(),
     INaturalist(),

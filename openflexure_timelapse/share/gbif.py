@@ -38,7 +38,7 @@ from openflexure_timelapse.share.movie_facts import movie_facts
 from openflexure_timelapse.share.movie_files import MOVIE_TYPES, movie_files
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import ordered, stills_findings
+from openflexure_timelapse.share.stills import of_all, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["Gbif"]
@@ -109,17 +109,9 @@ class Gbif:
 
 def _add_stills(subject: Subject, order: ShareOrder, bundle: Bundle) -> Dict[str, Row]:
     """Write the stills, and return their rows by file name."""
-    done = 0
-    total = subject.imaged.frames + MOST_STILLS
-
-    def tell() -> None:
-        nonlocal done
-        done += 1
-        bundle.tell(min(done, total), total)
-
     rows = {}
-    for frame in ordered(subject, order, MOST_STILLS, tell):
-        tell()
+    allowed = of_all(subject, order, MOST_STILLS)
+    for frame in stills(subject, order, allowed, bundle):
         metadata = metadata_of(subject, order, frame, title=title_of(subject))
         jpeg = image_copy(read_frame(subject, frame), frame, metadata, LIMITS)
         file = f"{subject.occurrence_id}_{frame.n:07d}.jpg"

@@ -39,7 +39,7 @@ from openflexure_timelapse.share.licences import (
 )
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import named, stills_findings, suggested
+from openflexure_timelapse.share.stills import stills, stills_findings
 from openflexure_timelapse.share.subject import Subject, time_of
 
 __all__ = ["MOST_PHOTOS", "INaturalist"]
@@ -103,22 +103,9 @@ class INaturalist:
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write a folder for each observation, and the table."""
-        done = 0
-        total = subject.imaged.frames + 1
-
-        def tell() -> None:
-            nonlocal done
-            done += 1
-            bundle.tell(min(done, total), total)
-
         positions = _positions(subject, order)
-        if order.frames:
-            frames = named(subject, order)
-        else:
-            allowed = dict.fromkeys(positions, _most(subject, order))
-            frames = suggested(subject, allowed, tell)
-        for frame in frames:
-            tell()
+        allowed = dict.fromkeys(positions, _most(subject, order))
+        for frame in stills(subject, order, allowed, bundle):
             number = positions.index(frame.draft.position) + 1
             name = f"{_folder(number)}/tl-{number:02d}-{frame.n:07d}.jpg"
             bundle.add(name, _copy(subject, order, frame))
@@ -126,7 +113,6 @@ class INaturalist:
         table = table_of(subject, len(positions))
         if table is not None:
             bundle.add(table_name(subject), table)
-        bundle.tell(total, total)
 
     def guide(self, subject: Subject, order: ShareOrder, language: str) -> str:
         """Return how to upload, with what the uploader fills in wrongly."""

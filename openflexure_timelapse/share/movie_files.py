@@ -7,7 +7,7 @@ from typing import Collection, List, Mapping
 from openflexure_timelapse.names import slug
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
-from openflexure_timelapse.store.fence import is_inside
+from openflexure_timelapse.store.fence import finished_files
 from openflexure_timelapse.store.layout import MOVIES
 
 __all__ = ["MOVIE_TYPES", "movie_files", "movies_of", "shows"]
@@ -18,17 +18,7 @@ MOVIE_TYPES: Mapping[str, str] = {".gif": "image/gif", ".mp4": "video/mp4"}
 
 def movies_of(subject: Subject, endings: Collection[str]) -> List[Path]:
     """Return the movies of a run whose names end like one of `endings`, by name."""
-    folder = subject.folder / MOVIES
-    if not folder.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in endings
-        and path.is_file()
-        and is_inside(folder, path)
-        and not path.name.startswith(".")
-    ]
+    return finished_files(subject.folder / MOVIES, endings)
 
 
 def shows(path: Path, position: str) -> bool:

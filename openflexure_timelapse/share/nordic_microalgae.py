@@ -33,7 +33,7 @@ from openflexure_timelapse.share.nordic_findings import (
 from openflexure_timelapse.share.nordic_form import FIELDS, attributes_of
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import ordered, stills_findings
+from openflexure_timelapse.share.stills import of_all, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["NordicMicroalgae"]
@@ -71,22 +71,14 @@ class NordicMicroalgae:
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the images, the table and ``media.json``."""
-        done = 0
-        total = subject.imaged.frames + MOST_STILLS
-
-        def tell() -> None:
-            nonlocal done
-            done += 1
-            bundle.tell(min(done, total), total)
-
-        files = []
-        for frame in ordered(subject, order, MOST_STILLS, tell):
-            tell()
-            files.append(_add_images(subject, order, bundle, frame))
+        allowed = of_all(subject, order, MOST_STILLS)
+        files = [
+            _add_images(subject, order, bundle, frame)
+            for frame in stills(subject, order, allowed, bundle)
+        ]
         attributes = attributes_of(subject)
         bundle.add_text(TABLE, _table(subject, attributes, files), "utf-8-sig")
         bundle.add_text(MEDIA, _media(subject, attributes, files))
-        bundle.tell(total, total)
 
     def guide(
         self,

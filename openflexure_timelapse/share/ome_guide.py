@@ -3,16 +3,15 @@
 The texts are in ``guides/``; what differs from run to run is put in here.
 """
 
-from pathlib import Path
 from typing import Dict, Mapping, NamedTuple, Optional, Sequence
 
+from openflexure_timelapse.share.guide_text import guide_text
 from openflexure_timelapse.share.ome_xml import z_spacing_um
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.volume import Volume
 
 __all__ = ["guide_of"]
 
-GUIDES = Path(__file__).resolve().parent / "guides"
 NS_PER_S = 1_000_000_000
 
 
@@ -31,6 +30,7 @@ class _Words(NamedTuple):
     varies: str
     single: str
     none: str
+    point: str
 
 
 ENGLISH = _Words(
@@ -59,6 +59,7 @@ ENGLISH = _Words(
     ),
     single="-",
     none="No time point was missed, and the interval is always the same.",
+    point=".",
 )
 SWEDISH = _Words(
     image="{points} tidpunkter, plan: {planes}, {width} x {height} pixlar",
@@ -86,6 +87,7 @@ SWEDISH = _Words(
     ),
     single="-",
     none="Ingen tidpunkt saknas, och intervallet är hela tiden detsamma.",
+    point=",",
 )
 WORDS: Mapping[str, _Words] = {"en": ENGLISH, "sv": SWEDISH}
 
@@ -111,21 +113,20 @@ def guide_of(
         ``en`` or ``sv``.
     """
     words, first = WORDS[language], volumes[0]
-    text = (GUIDES / f"{destination}.{language}.txt").read_text("utf-8")
     um = subject.um_per_pixel
     values = {
         "run": subject.run_id,
         "images": "\n".join(_image(words, each, ending) for each in volumes),
         "first": first.stem + ending,
-        "points": first.points,
-        "planes": first.planes,
+        "points": str(first.points),
+        "planes": str(first.planes),
         "interval": _seconds(first) or words.single,
         "um": words.no_scale_to_type if um is None else f"{um:.6g}",
         "sizes": _sizes(words, subject, first),
         "times": _times(words, volumes),
         "layer_scale": _layer_scale(subject, first),
     }
-    return text.format_map(values)
+    return guide_text(destination, language, values)
 
 
 def _seconds(volume: Volume) -> Optional[str]:
@@ -141,7 +142,7 @@ def _image(words: _Words, volume: Volume, ending: str) -> str:
         "planes": volume.planes,
         "width": volume.width,
         "height": volume.height,
-        "interval": _seconds(volume),
+        "interval": (_seconds(volume) or "").replace(".", words.point),
     }
     apart = words.apart_on_average if volume.interval_ns is None else words.apart
     line = words.image + ("" if volume.mean_interval_ns is None else apart)
@@ -151,12 +152,17 @@ def _image(words: _Words, volume: Volume, ending: str) -> str:
 def _sizes(words: _Words, subject: Subject, volume: Volume) -> str:
     """Return what is known of the scale."""
     um, spacing_um = subject.um_per_pixel, z_spacing_um(subject, volume)
-    told = words.no_scale if um is None else words.scale.format(um=f"{um:.6g}")
+    told = words.no_scale if um is None else words.scale.format(um=_read(words, um))
     if volume.planes == 1:
         return told
     if spacing_um is None:
         return f"{told}\n{words.no_planes}"
-    return told + "\n" + words.planes.format(um=f"{spacing_um:.6g}")
+    return told + "\n" + words.planes.format(um=_read(words, spacing_um))
+
+
+def _read(words: _Words, value: float) -> str:
+    """Return a number as people read it; what is typed into a program has a point."""
+    return f"{value:.6g}".replace(".", words.point)
 
 
 def _times(words: _Words, volumes: Sequence[Volume]) -> str:

@@ -18,7 +18,7 @@ from openflexure_timelapse.store.disk import storage_error
 from openflexure_timelapse.store.fence import LARGEST_TEXT_BYTES, read_at_most
 from openflexure_timelapse.store.layout import RECORD_FILE
 
-__all__ = ["read_record", "record_of", "write_record"]
+__all__ = ["read_record", "record_of", "told_record", "write_record"]
 
 
 def read_record(folder: Path) -> Optional[Record]:
@@ -57,7 +57,18 @@ def record_of(folder: Path, plan: Plan) -> Record:
     DamagedRunError, StorageError
         As `read_record` does.
     """
-    return read_record(folder) or plan.sample or Record()
+    return told_record(folder, plan) or Record()
+
+
+def told_record(folder: Path, plan: Plan) -> Optional[Record]:
+    """Return the same, None where nobody has told anything.
+
+    Raises
+    ------
+    DamagedRunError, StorageError
+        As `read_record` does.
+    """
+    return read_record(folder) or plan.sample
 
 
 def write_record(folder: Path, record: Record, disk: Disk) -> None:

@@ -109,17 +109,21 @@ def make_bundle(  # noqa: PLR0913, PLR0917 (what a bundle is made of)
         destination.write(subject, order, bundle)
         bundle.add_text(README_EN, destination.guide(subject, order, "en"))
         bundle.add_text(README_SV, destination.guide(subject, order, "sv"))
-        about = {
-            "destination": destination.name,
-            "run": subject.run_id,
-            "occurrence_id": subject.occurrence_id,
-            "order": order.to_json(),
-            "record": shared_record(subject.record).to_json(),
-            "doubts": [finding.to_json() for finding in doubts],
-        }
-        text = json.dumps(about, ensure_ascii=False, indent=2)
-        bundle.add_text(ABOUT, text + "\n")
+        bundle.add_text(ABOUT, _about(subject, order, doubts))
     return doubts
+
+
+def _about(subject: Subject, order: ShareOrder, doubts: Sequence[Finding]) -> str:
+    """Return what a bundle says of itself, for programs."""
+    about = {
+        "destination": order.destination,
+        "run": subject.run_id,
+        "occurrence_id": subject.occurrence_id,
+        "order": order.to_json(),
+        "record": shared_record(subject.record).to_json(),
+        "doubts": [finding.to_json() for finding in doubts],
+    }
+    return json.dumps(about, ensure_ascii=False, indent=2) + "\n"
 
 
 def bundle_name(subject: Subject, order: ShareOrder) -> str:

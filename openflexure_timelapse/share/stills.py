@@ -6,9 +6,18 @@ that do not grow with the run.
 """
 
 import math
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import (
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+)
 
 import cv2
 import numpy as np
@@ -17,6 +26,7 @@ from numpy.typing import NDArray
 from openflexure_timelapse.errors import NotFoundError, ShareError
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.quality import OUT_OF_MEMORY, decode_grey
+from openflexure_timelapse.share.bundle import Bundle
 from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
@@ -32,8 +42,9 @@ __all__ = [
     "change_between",
     "chosen",
     "named",
-    "ordered",
+    "of_all",
     "quotas",
+    "stills",
     "stills_findings",
     "suggested",
 ]
@@ -254,14 +265,40 @@ def named(subject: Subject, order: ShareOrder) -> List[Frame]:
     return [subject.reader.frame(n) for n in sorted(set(order.frames))]
 
 
-def ordered(
-    subject: Subject, order: ShareOrder, most: int, tell: Callable[[], None]
-) -> List[Frame]:
-    """Return the stills that are named, or else at most so many that we suggest."""
-    if order.frames:
-        return named(subject, order)
+def of_all(subject: Subject, order: ShareOrder, most: int) -> Dict[str, int]:
+    """Return how many stills each position may have of `most` for the whole order."""
     places = subject.positions if order.position is None else (order.position,)
-    return suggested(subject, quotas(places, most), tell)
+    return quotas(places, most)
+
+
+def stills(
+    subject: Subject, order: ShareOrder, allowed: Mapping[str, int], bundle: Bundle
+) -> Iterator[Frame]:
+    """Yield the stills that the order names, or else those that we suggest.
+
+    Parameters
+    ----------
+    subject, order
+        Of what, and what.
+    allowed : mapping
+        How many we may suggest, by position.
+    bundle : Bundle
+        Is told of each frame that is passed.
+    """
+    total = subject.imaged.frames + sum(allowed.values())
+    passed = count(1)
+
+    def tell() -> None:
+        bundle.tell(min(next(passed), total), total)
+
+    if order.frames:
+        frames = named(subject, order)
+    else:
+        frames = suggested(subject, allowed, tell)
+    for frame in frames:
+        tell()
+        yield frame
+    bundle.tell(total, total)
 
 
 def stills_findings(
@@ -291,9 +328,9 @@ def stills_findings(
         place = frame.draft.position if each else subject.run_id
         counts[place] = counts.get(place, 0) + 1
         found += _doubts(frame, order)
-    for place, count in counts.items():
-        if count > most:
-            told = f"{count} stills of {place} are named and at most {most} are taken; "
+    for place, here in counts.items():
+        if here > most:
+            told = f"{here} stills of {place} are named and at most {most} are taken; "
             found.append(Finding("order.frames", told + "name fewer.", blocks=True))
     return found
 

@@ -7,6 +7,7 @@ this program could have written.
 
 import os
 from pathlib import Path
+from typing import Collection, List
 
 from openflexure_timelapse.errors import DamagedRunError
 from openflexure_timelapse.store.layout import (
@@ -25,6 +26,7 @@ __all__ = [
     "LARGEST_FRAME_BYTES",
     "LARGEST_TEXT_BYTES",
     "check_links",
+    "finished_files",
     "is_inside",
     "read_at_most",
 ]
@@ -81,4 +83,29 @@ def read_at_most(path: Path, most_bytes: int) -> bytes:
         When it cannot be read.
     """
     with path.open("rb") as stream:
-        return stream.read(most_bytes + 1)
+        # As much as is asked for is reserved, also for a small file.
+        there_bytes = os.fstat(stream.fileno()).st_size
+        return stream.read(min(most_bytes, there_bytes) + 1)
+
+
+def finished_files(folder: Path, endings: Collection[str]) -> List[Path]:
+    """Return the finished files of some kinds in a folder of a run, by name.
+
+    Parameters
+    ----------
+    folder : Path
+        May be missing.
+    endings : collection of str
+        Of the names, with a dot.
+    """
+    if not folder.is_dir():
+        return []
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in endings
+        and path.name.isprintable()  # else no address could name it
+        and path.is_file()
+        and is_inside(folder, path)
+        and not path.name.startswith(".")
+    ]

@@ -102,6 +102,8 @@ def test_guides_tell_the_values_to_type(
     assert all(f"{name}{ending}" in text for name in names)
     assert "Frame interval:    45 sec" in text
     assert ("0.5" in text) == (um_per_pixel is not None)
+    read = {"en": "One pixel is 0.5 µm.", "sv": "En pixel är 0,5 µm."}[language]
+    assert (read in text) == (um_per_pixel is not None)
     assert "TrackMate" in text
     assert "elapsed_s" in text
     assert ("ä" in text) == (language == "sv")
