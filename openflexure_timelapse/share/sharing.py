@@ -62,6 +62,11 @@ def _of_every(
         known = ", ".join(subject.positions)
         told = f"{subject.run_id} has no position {order.position!r}; it has: {known}."
         found.append(Finding("order.position", told, blocks=True))
+    if subject.header["camera"]["simulated"]:
+        told = (
+            "The pictures are drawn by a simulated microscope; use them to practise, "
+        )
+        found.append(Finding("run", told + "and deposit them nowhere."))
     twice = [
         DESTINATIONS[name].title
         for name in subject.shared_before

@@ -19,7 +19,7 @@ HEADER: Dict[str, Any] = {
     "plan": {"name": "pond", "interval_s": 30.0, "frames": 120},
     "created": "2026-11-23T08:30:29+01:00",
     "microscope": {"host": "simulated"},
-    "camera": {"model": "small", "simulated": True, "um_per_pixel": 0.5},
+    "camera": {"model": "small", "simulated": False, "um_per_pixel": 0.5},
 }
 START_NS = 1_795_419_029_123_456_789
 SECOND_NS = 10**9

@@ -126,6 +126,8 @@ def test_what_is_missing_is_told_before_anything_is_written(service: Service) ->
     jsonable(told)
     blocking = {each["field"] for each in told["findings"] if each["blocks"]}
     assert (told["ready"], blocking) == (False, {"title", "photographer"})
+    doubts = [each["reason"] for each in told["findings"] if each["field"] == "run"]
+    assert ["drawn by a simulated" in doubt for doubt in doubts] == [True]
     with pytest.raises(InvalidShareError) as refused:
         service.sharing.share(run, NORDIC)
     assert {each["field"] for each in refused.value.fields} == blocking
