@@ -66,7 +66,8 @@ def latin_text(text: str) -> str:
     What it has not is written with what looks alike, or as a question mark.
     """
     line = " ".join(unicodedata.normalize("NFC", text).split())
-    return "".join(_latin(char) for char in line)
+    # Split again: what controls may stand between two spaces, or be replaced by one.
+    return " ".join("".join(_latin(char) for char in line).split())
 
 
 def _latin(char: str) -> str:
