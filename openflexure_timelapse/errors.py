@@ -119,7 +119,7 @@ class OutOfReachError(InvalidRequestError):
 
 
 class ConfirmationError(InvalidRequestError):
-    """A delete came without the run's id as its confirmation."""
+    """A delete came without the name of what it deletes as its confirmation."""
 
     http_status = 400
 

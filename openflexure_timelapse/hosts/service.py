@@ -341,6 +341,10 @@ class Service:
         """Return the path of one of them."""
         return self.library.file(run_id, name)
 
+    def delete_bundle(self, run_id: str, name: str, confirm: str) -> Dict[str, Any]:
+        """Delete a bundle of a run; `confirm` is its name once more."""
+        return self.library.delete_bundle(run_id, name, confirm)
+
     def delete(self, run_id: str, confirm: str) -> Dict[str, Any]:
         """Delete a run; `confirm` is its id once more."""
         return self.library.delete(run_id, confirm)
