@@ -55,7 +55,7 @@ function told(time, now) {
 }
 
 /* Minutes east of UTC as written in the text; null where it says nothing. */
-export function offsetOf(iso) {
+function offsetOf(iso) {
   if (/[zZ]$/.test(iso)) return 0;
   const found = /([+-])(\d\d):?(\d\d)$/.exec(iso);
   if (!found) return null;
