@@ -178,15 +178,15 @@ def share_verify(options: argparse.Namespace, printer: Printer) -> int:
         check = check_bundle if bundle.is_dir() else check_archive
         wrong = check(bundle, partial(_show, progress, bar))
     left = [path.name for path in leftovers(bundle.resolve().parent)]
-    told = {"ok": not wrong, "bundle": str(bundle), "wrong": list(wrong)}
-    printer.result({**told, "leftovers": left})
+    report = {"ok": not wrong, "bundle": str(bundle), "wrong": list(wrong)}
+    printer.result({**report, "leftovers": left})
     for line in wrong:
         printer.say(line, style="red")
     if not wrong:
         printer.say("Every file is as it was made; nothing is missing or added.")
     for name in left:
-        told_left = f"Beside it is what a share has left that was cut off: {name}; the "
-        printer.say(told_left + "next share into this folder removes it.")
+        told = f"Beside it is what a share has left that was cut off: {name}; the next "
+        printer.say(told + "share into this folder removes it.")
     return 1 if wrong else 0
 
 

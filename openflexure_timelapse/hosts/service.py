@@ -34,6 +34,8 @@ from openflexure_timelapse.status import local_time
 __all__ = ["Service"]
 
 NS_PER_S = 1_000_000_000
+PATIENCE_S = 2.0
+"""How long a request waits for a list of names that is being read."""
 WORTH_A_MOVIE = (EndReason.COMPLETED, EndReason.STOPPED)
 
 
@@ -76,7 +78,7 @@ class Service:
         self.queue = JobQueue(self.library, JobBook(data_folder, disk))
         self.preferences = PreferenceFile(data_folder, disk)
         self.overview = RunOverview(self.library, clock)
-        self.sharing = Sharing(self.library, self.queue, clock, disk)
+        self.sharing = Sharing(self.library, self.queue, clock, disk, PATIENCE_S)
         turns = Turns(microscope, clock)
         self._mover = Mover(turns, clock)
         self.notifier = Notifier(NotifyFile(notify_file), RealClock(), self._note)

@@ -90,6 +90,7 @@ class ShareJob(Job):
     def _made(self) -> Tuple[str, str]:
         """Make the bundle."""
         folder = self._library.folder(self.run_id)
+        self._taxa.wait()
         with open_subject(folder, self._taxa, self._tallies) as subject:
             self._keep_free_mb = subject.plan.keep_free_mb
             destination = DESTINATIONS[self.order.destination]

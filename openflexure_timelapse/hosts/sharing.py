@@ -43,16 +43,23 @@ class Sharing:
         Knows what lies ahead.
     disk : Disk
         Writes durably.
+    patience_s : float or None
+        As for `Taxa`.
     """
 
     def __init__(
-        self, library: Library, queue: JobQueue, clock: Clock, disk: Disk
+        self,
+        library: Library,
+        queue: JobQueue,
+        clock: Clock,
+        disk: Disk,
+        patience_s: Optional[float] = None,
     ) -> None:
         self._library = library
         self._queue = queue
         self._clock = clock
         self._disk = disk
-        self._taxa = Taxa(library.data_folder)
+        self._taxa = Taxa(library.data_folder, patience_s)
         self._tallies = Tallies()
 
     def record(self, run_id: str) -> Dict[str, Any]:
@@ -198,6 +205,8 @@ class Sharing:
 
         Raises
         ------
+        NotReadyError
+            While a long list is being read.
         StorageError
             When the list cannot be read or understood.
         """

@@ -207,7 +207,8 @@ def _is_bare(char: str) -> bool:
 
 def _of_phrases(text: str) -> List[str]:
     """Return what the known Swedish names in a text stand for, the longest first."""
-    padded, found = f" {text} ", []
+    found: List[str] = []
+    padded = f" {text} "
     for phrase in sorted(_SWEDISH, key=len, reverse=True):
         if f" {phrase} " in padded:
             found += _SWEDISH[phrase]

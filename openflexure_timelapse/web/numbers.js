@@ -27,7 +27,7 @@ export function bytes(count) {
 
 export const whole = (count) => Number(count).toLocaleString();
 
-export const many = (count, one, more = `${one}s`) => `${whole(count)} ${count === 1 ? one : more}`;
+export const many = (count, one) => `${whole(count)} ${one}${count === 1 ? "" : "s"}`;
 
 export function milliseconds(ms) {
   if (ms === null || ms === undefined) return "–";

@@ -80,7 +80,7 @@ export class Share {
     this.order = el("button", { type: "submit", className: "main", disabled: true }, icon("save"), el("span", { text: "Make the bundle" }));
     const span = imaged.begin ? `Imaged ${moment(imaged.begin)} to ${moment(imaged.end)}. ` : "";
     return el("form", { noValidate: true, autocomplete: "off", oninput: () => this.changed(), onsubmit: (event) => { event.preventDefault(); this.make(); } },
-      el("p", { className: "small quiet", text: `${span}What you write here is kept with the run and goes along; nothing is sent anywhere.` }),
+      el("p", { className: "small quiet", text: `${span}What you write is kept with the run and goes along; nothing is sent.` }),
       el("div", { className: "grid" },
         el("label", { className: "all" }, "Where it belongs ", choice("destination", [["", "choose …"], ...destinations.map(({ name, title }) => [name, title])])),
         positions.length > 1 ? el("label", {}, "Position ", choice("position", [["", "all"], ...positions.map((name) => [name, name])])) : null,
