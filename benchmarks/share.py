@@ -26,11 +26,13 @@ from numpy.typing import NDArray
 
 from hardware_sim import VirtualClock, build
 from openflexure_timelapse.frame import Frame, FrameDraft
-from openflexure_timelapse.share.bundle import Bundle
+from openflexure_timelapse.share.archive import packed
+from openflexure_timelapse.share.bundle import Bundle, Finish, settled
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.order import parse_order
-from openflexure_timelapse.share.sharing import make_bundle
+from openflexure_timelapse.share.sharing import choices_of, found_of, make_bundle
 from openflexure_timelapse.share.subject import open_subject
+from openflexure_timelapse.share.tally import Tallies
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.index import Index
 from openflexure_timelapse.store.layout import INDEX_FILE, frame_file
@@ -189,15 +191,32 @@ def exported(destination: str) -> Callable[[Path, Path], None]:
     return way
 
 
-def whole(destination: str) -> Callable[[Path, Path], None]:
+def whole(destination: str, finish: Finish = settled) -> Callable[[Path, Path], None]:
     """Return our way to make all of the bundle, flushed and with checksums."""
 
     def way(folder: Path, out: Path) -> None:
         order = parse_order({"destination": destination})
         with open_subject(folder) as subject:
-            make_bundle(subject, order, out, _told, _wanted)
+            make_bundle(subject, order, out, _told, _wanted, finish)
 
     return way
+
+
+def checked(folder: Path, _out: Path) -> None:
+    """Look as a page does at the first pause in typing, and at a later one."""
+    tallies = Tallies()
+    for told in ("first", "later"):
+        begun = time.perf_counter()
+        for destination in ("ome-tiff", "nordic-microalgae"):
+            order = parse_order({"destination": destination})
+            with open_subject(folder, tallies=tallies) as subject:
+                found_of(subject, order)
+                DESTINATIONS[destination].bytes_needed(subject, order)
+        sys.stderr.write(f"{told} {time.perf_counter() - begun:.4f} s\n")
+    begun = time.perf_counter()
+    with open_subject(folder) as subject:
+        choices_of(subject, order)
+    sys.stderr.write(f"stills {time.perf_counter() - begun:.4f} s\n")
 
 
 def _told(_done: int, _total: int) -> None:
@@ -216,6 +235,8 @@ WAYS: Dict[str, Callable[[Path, Path], None]] = {
     "OME-Zarr, images and tables": exported("ome-zarr"),
     "OME-Zarr, the whole bundle": whole("ome-zarr"),
 }
+ZIPPED = "OME-Zarr, the whole bundle as a zip"
+LONG_WAYS: Dict[str, Callable[[Path, Path], None]] = {ZIPPED: whole("ome-zarr", packed)}
 
 
 # --------------------------------------------------------------------------- measuring
@@ -229,6 +250,10 @@ def measured(way: str, folder: Path) -> Measured:
         [*command, "--data", str(folder)], check=True, capture_output=True, text=True
     )
     told = json.loads(done.stdout)
+    if out.is_file():
+        size = out.stat().st_size / MEGA
+        out.unlink()
+        return Measured(told["wall_s"], told["peak_mb"], size)
     files = [path for path in out.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / MEGA
     for path in sorted(out.rglob("*"), reverse=True):
@@ -240,7 +265,7 @@ def measured(way: str, folder: Path) -> Measured:
 def one(way: str, folder: Path) -> None:
     """Run a way here and tell its time and memory as JSON."""
     begun = time.perf_counter()
-    WAYS[way](folder, folder.parent / "out")
+    {**WAYS, **LONG_WAYS}[way](folder, folder.parent / "out")
     wall_s = time.perf_counter() - begun
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGA
     sys.stdout.write(json.dumps({"wall_s": wall_s, "peak_mb": peak_mb}))
@@ -276,12 +301,20 @@ def memory_table(data: Path, lengths: Sequence[int], jpegs: Sequence[bytes]) -> 
     folders = [
         make_run(data / f"memory-{width}-{count}", jpegs, count) for count in lengths
     ]
-    for way in ("tifffile alone", "OME-TIFF, the whole bundle"):
+    for way in ("tifffile alone", "OME-TIFF, the whole bundle", ZIPPED):
         cells = []
         for folder in folders:
             found = measured(way, folder)
             cells.append(f"{found.peak_mb:.0f} ({found.wall_s:.0f} s)")
         print(f"| {way} | " + " | ".join(cells) + " |", flush=True)
+
+
+def checks_table(data: Path, lengths: Sequence[int]) -> None:
+    """Print how long a look takes before anything is made, by the number of frames."""
+    jpegs = tiny_jpegs()
+    for count in lengths:
+        print(f"\nLooks at {count} frames:", flush=True)
+        checked(make_run(data / f"checks-{count}", jpegs, count), data)
 
 
 def compression_table(data: Path) -> None:
@@ -327,7 +360,9 @@ def main() -> None:
     reader.add_argument("--data", type=Path, help="on the device to measure")
     reader.add_argument("--frames", type=int, default=1000)
     reader.add_argument("--rounds", type=int, default=3)
-    reader.add_argument("--only", choices=["speed", "memory", "long", "compression"])
+    reader.add_argument(
+        "--only", choices=["speed", "memory", "long", "checks", "compression"]
+    )
     reader.add_argument("--one", help=argparse.SUPPRESS)
     options = reader.parse_args()
     if options.one:
@@ -340,6 +375,7 @@ def main() -> None:
             "speed": lambda: speed_table(data, options.frames, options.rounds),
             "memory": lambda: memory_table(data, LENGTHS, simulated_jpegs()),
             "long": lambda: memory_table(data, LONGEST, tiny_jpegs()),
+            "checks": lambda: checks_table(data, LONGEST),
         }
         for name, part in parts.items():
             if options.only in (None, name):

@@ -28,6 +28,12 @@ __all__ = [
 
 README_EN, README_SV = "README.txt", "LASMIG.txt"
 ABOUT = "bundle.json"
+SIMULATED = {
+    "en": "THE PICTURES ARE DRAWN BY A SIMULATED MICROSCOPE.\n"
+    "Practise with them, and deposit them nowhere.\n\n",
+    "sv": "BILDERNA \u00c4R RITADE AV ETT SIMULERAT MIKROSKOP.\n"
+    "\u00d6va med dem, men l\u00e4mna dem ingenstans.\n\n",
+}
 
 
 def check_share(subject: Subject, order: ShareOrder) -> List[Finding]:
@@ -150,10 +156,16 @@ def make_bundle(  # noqa: PLR0913, PLR0917 (what a bundle is made of)
     destination = DESTINATIONS[order.destination]
     with new_bundle(out, progress, is_cancelled, finish) as bundle:
         destination.write(subject, order, bundle)
-        bundle.add_text(README_EN, destination.guide(subject, order, "en"))
-        bundle.add_text(README_SV, destination.guide(subject, order, "sv"))
+        for name, language in ((README_EN, "en"), (README_SV, "sv")):
+            guide = destination.guide(subject, order, language)
+            bundle.add_text(name, _note_of(subject, language) + guide)
         bundle.add_text(ABOUT, _about(subject, order, doubts))
     return doubts
+
+
+def _note_of(subject: Subject, language: str) -> str:
+    """Return what stands above a guide; empty for nothing."""
+    return SIMULATED[language] if subject.header["camera"]["simulated"] else ""
 
 
 def _about(subject: Subject, order: ShareOrder, doubts: Sequence[Finding]) -> str:
