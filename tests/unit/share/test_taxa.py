@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openflexure_timelapse.errors import NotReadyError, StorageError
 from openflexure_timelapse.record import Record, Taxon
@@ -176,6 +178,22 @@ def test_nordic_tables_of_links_are_read(tmp_path: Path) -> None:
     keys = "taxon_id\tscientific_name\tusage_key\n101179\tLeegaardiella\t8332570\n"
     (one,) = names_of(tmp_path, "taxa.txt", keys, "leeg")
     assert (one.aphia_id, one.gbif_key) == (101179, 8332570)
+
+
+HEADINGS = ("scientific_name\ttaxon_id", "taxonID\tscientificName\tvernacularName", "")
+
+
+@given(st.sampled_from(HEADINGS), st.text(max_size=300), st.text(max_size=10))
+def test_whatever_a_list_holds_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, heading: str, rows: str, asked: str
+) -> None:
+    """Names are found by what they begin with, and nothing else goes wrong."""
+    folder = tmp_path_factory.mktemp("names")
+    text = f"{heading}\n{rows}".encode("utf-8", "surrogatepass")
+    (folder / "taxa.txt").write_bytes(text)
+    with contextlib.closing(Taxa(folder)) as taxa, contextlib.suppress(StorageError):
+        assert all(taxon.name for taxon in taxa.find(asked, 5))
+        taxa.matches(asked)
 
 
 # ------------------------------------------------------------------------- a long list
