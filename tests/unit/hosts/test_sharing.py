@@ -16,9 +16,11 @@ from openflexure_timelapse.errors import (
     InvalidRecordError,
     InvalidShareError,
     NotFoundError,
+    NotReadyError,
 )
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.share_job import ShareJob
+from openflexure_timelapse.share import taxon_index
 from openflexure_timelapse.share.archive import check_archive
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.order import DESTINATION_NAMES
@@ -315,6 +317,32 @@ def test_names_come_from_the_list_in_the_data_folder(
     findings = service.sharing.check(described, {"destination": "inaturalist"})
     (twice,) = [each for each in findings["findings"] if "2 taxa" in each["reason"]]
     assert (twice["field"], twice["blocks"]) == ("taxon.name", True)
+
+
+def test_a_bundle_waits_for_the_list_of_names(
+    described: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who orders it need not; then a name that two taxa have stops it all the same."""
+    rows = "scientific_name\ttaxon_id\nSkeletonema marinoi\t1\nSkeletonema marinoi\t2\n"
+    (service.library.data_folder / "taxa.txt").write_text(rows, "utf-8")
+    go_on = threading.Event()
+    known = taxon_index.known_taxa
+
+    def held(lines: Any) -> Any:
+        assert go_on.wait(PATIENCE_S)
+        return known(lines)
+
+    monkeypatch.setattr(taxon_index, "known_taxa", held)
+    monkeypatch.setattr(service.sharing._taxa, "_patience_s", 0.0)
+    with pytest.raises(NotReadyError):
+        service.sharing.taxa("skel", 5)
+    there = {**KNOWN, "latitude": 57.7, "longitude": 11.9}
+    service.sharing.set_record(described, there)
+    ordered = service.sharing.share(described, {"destination": "inaturalist"})
+    go_on.set()
+    told = ended(service, ordered)
+    assert told["state"] == "failed"
+    assert "is the name of 2 taxa" in told["message"]
 
 
 def test_a_stranger_s_link_keeps_no_service_from_starting(

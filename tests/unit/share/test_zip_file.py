@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shutil
+import struct
 import subprocess
 import zipfile
 from pathlib import Path
@@ -79,6 +80,9 @@ def test_more_files_than_old_zips_have(tmp_path: Path) -> None:
     with out.open("wb") as stream, writing(stream, tmp_path) as made:
         for number in range(MANY):
             add(made, f"{number:06d}.jpg", b"%d" % number)
+    end = out.read_bytes()[-98:]
+    assert end[:4] == b"PK\6\6"
+    assert struct.unpack_from("<2Q", end, 24) == (MANY, MANY)
     with zipfile.ZipFile(str(out)) as found:
         assert len(found.namelist()) == MANY
         for number in (0, 65_534, 65_535, 65_536, MANY - 1):
