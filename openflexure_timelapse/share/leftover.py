@@ -22,6 +22,8 @@ __all__ = ["growing", "is_growing", "leftovers", "remove_leftovers"]
 
 # No run's id has a dot.
 MARK = ".bundle"
+ROUNDS = 3
+"""A folder that shrinks while it is read need not name all that is in it at once."""
 
 
 def is_growing(name: str) -> bool:
@@ -57,13 +59,37 @@ def _claimed(held: contextlib.ExitStack, out: Path) -> Optional[Path]:
     """Make a folder and lock it; None where somebody took it for left over."""
     hidden = out.with_name(temporary_name(out.name + MARK))
     hidden.mkdir(parents=True)
-    held.callback(shutil.rmtree, str(hidden), ignore_errors=True)
+    held.callback(_remove, hidden)
     descriptor = os.open(str(hidden), os.O_RDONLY | os.O_DIRECTORY)
     held.callback(os.close, descriptor)
     # Where a file system has no locks nobody can take it for left over either.
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     return hidden if hidden.is_dir() else None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, with one name in memory at a time: there may be 10⁵.
+
+    What cannot be removed stays, as for `shutil.rmtree`, which keeps them all.
+    """
+    for _ in range(ROUNDS):
+        with contextlib.suppress(OSError):
+            _empty(str(folder))
+            folder.rmdir()
+            return
+    shutil.rmtree(str(folder), ignore_errors=True)
+
+
+def _empty(folder: str) -> None:
+    """Remove what is in a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _empty(entry.path)
+                os.rmdir(entry.path)  # noqa: PTH106 - a path object for each would stay
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
 
 
 def leftovers(folder: Path) -> List[Path]:
@@ -102,5 +128,5 @@ def remove_leftovers(folder: Path) -> List[str]:
     """
     found = leftovers(folder)
     for path in found:
-        shutil.rmtree(str(path), ignore_errors=True)
+        _remove(path)
     return [path.name for path in found if not path.exists()]
