@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 
 from hardware_sim import VirtualClock, build
 from openflexure_timelapse.frame import Frame, FrameDraft
-from openflexure_timelapse.share.bundle import Bundle
+from openflexure_timelapse.share.archive import packed
+from openflexure_timelapse.share.bundle import Bundle, Finish, settled
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.order import parse_order
-from openflexure_timelapse.share.sharing import make_bundle
+from openflexure_timelapse.share.sharing import choices_of, found_of, make_bundle
 from openflexure_timelapse.share.subject import open_subject
+from openflexure_timelapse.share.tally import Tallies
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.index import Index
 from openflexure_timelapse.store.layout import INDEX_FILE, frame_file
@@ -199,15 +201,32 @@ def exported(destination: str) -> Callable[[Path, Path], None]:
     return way
 
 
-def whole(destination: str) -> Callable[[Path, Path], None]:
+def whole(destination: str, finish: Finish = settled) -> Callable[[Path, Path], None]:
     """Return our way to make all of the bundle, flushed and with checksums."""
 
     def way(folder: Path, out: Path) -> None:
         order = parse_order({"destination": destination})
         with open_subject(folder) as subject:
-            make_bundle(subject, order, out, _told, _wanted)
+            make_bundle(subject, order, out, _told, _wanted, finish)
 
     return way
+
+
+def checked(folder: Path, _out: Path) -> None:
+    """Look as a page does at the first pause in typing, and at a later one."""
+    tallies = Tallies()
+    for told in ("first", "later"):
+        begun = time.perf_counter()
+        for destination in ("ome-tiff", "nordic-microalgae"):
+            order = parse_order({"destination": destination})
+            with open_subject(folder, tallies=tallies) as subject:
+                found_of(subject, order)
+                DESTINATIONS[destination].bytes_needed(subject, order)
+        sys.stderr.write(f"{told} {time.perf_counter() - begun:.4f} s\n")
+    begun = time.perf_counter()
+    with open_subject(folder) as subject:
+        choices_of(subject, order)
+    sys.stderr.write(f"stills {time.perf_counter() - begun:.4f} s\n")
 
 
 def _told(_done: int, _total: int) -> None:
@@ -226,14 +245,16 @@ WAYS: Dict[str, Callable[[Path, Path], None]] = {
     "OME-Zarr, images and tables": exported("ome-zarr"),
     "OME-Zarr, the whole bundle": whole("ome-zarr"),
 }
-OTHERS = {
+ZIPPED = "OME-Zarr, the whole bundle as a zip"
+OTHERS: Dict[str, Callable[[Path, Path], None]] = {
     "Nordic Microalgae": whole("nordic-microalgae"),
     "iNaturalist": whole("inaturalist"),
     "Artportalen": whole("artportalen"),
     "GBIF": whole("gbif"),
+    ZIPPED: whole("ome-zarr", packed),
 }
 BOUNDED = ("tifffile alone", "OME-TIFF, the whole bundle")
-LONG = (*BOUNDED, *OTHERS, "OME-Zarr, the whole bundle")
+LONG = (*BOUNDED, *OTHERS)
 
 
 # --------------------------------------------------------------------------- measuring
@@ -247,6 +268,10 @@ def measured(way: str, folder: Path) -> Measured:
         [*command, "--data", str(folder)], check=True, capture_output=True, text=True
     )
     told = json.loads(done.stdout)
+    if out.is_file():
+        size = out.stat().st_size / MEGA
+        out.unlink()
+        return Measured(told["wall_s"], told["peak_mb"], size)
     files = [path for path in out.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / MEGA
     for path in sorted(out.rglob("*"), reverse=True):
@@ -313,6 +338,14 @@ def memory_table(
         print(f"| {way} | " + " | ".join(cells) + " |", flush=True)
 
 
+def checks_table(data: Path, lengths: Sequence[int]) -> None:
+    """Print how long a look takes before anything is made, by the number of frames."""
+    jpegs = tiny_jpegs()
+    for count in lengths:
+        print(f"\nLooks at {count} frames:", flush=True)
+        checked(make_run(data / f"checks-{count}", jpegs, count), data)
+
+
 def compression_table(data: Path) -> None:
     """Print what compressing a frame costs and saves."""
     picture = _decoded(simulated_jpegs()[-1])
@@ -356,7 +389,9 @@ def main() -> None:
     reader.add_argument("--data", type=Path, help="on the device to measure")
     reader.add_argument("--frames", type=int, default=1000)
     reader.add_argument("--rounds", type=int, default=3)
-    reader.add_argument("--only", choices=["speed", "memory", "long", "compression"])
+    reader.add_argument(
+        "--only", choices=["speed", "memory", "long", "checks", "compression"]
+    )
     reader.add_argument("--one", help=argparse.SUPPRESS)
     options = reader.parse_args()
     if options.one:
@@ -369,6 +404,7 @@ def main() -> None:
             "speed": lambda: speed_table(data, options.frames, options.rounds),
             "memory": lambda: memory_table(data, LENGTHS, simulated_jpegs(), BOUNDED),
             "long": lambda: memory_table(data, LONGEST, tiny_jpegs(), LONG),
+            "checks": lambda: checks_table(data, LONGEST),
         }
         for name, part in parts.items():
             if options.only in (None, name):

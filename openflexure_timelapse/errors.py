@@ -15,6 +15,7 @@
     ├── ConflictError              not now
     │   ├── RunActiveError         a second start
     │   └── WrongPhaseError        for example: resume a run that is not paused
+    ├── NotReadyError              in a moment
     ├── StorageError               the data folder or the run in it
     │   ├── DiskFullError
     │   └── DamagedRunError
@@ -51,6 +52,7 @@ __all__ = [
     "InvalidRequestError",
     "InvalidShareError",
     "NotFoundError",
+    "NotReadyError",
     "OutOfReachError",
     "RenderCancelledError",
     "RenderError",
@@ -119,7 +121,7 @@ class OutOfReachError(InvalidRequestError):
 
 
 class ConfirmationError(InvalidRequestError):
-    """A delete came without the run's id as its confirmation."""
+    """A delete came without the name of what it deletes as its confirmation."""
 
     http_status = 400
 
@@ -149,6 +151,12 @@ class RunActiveError(ConflictError):
 
 class WrongPhaseError(ConflictError):
     """A pause, resume or stop that the run's phase does not allow."""
+
+
+class NotReadyError(TimelapseError):
+    """What is asked for is being prepared; ask again in a moment."""
+
+    http_status = 503
 
 
 class StorageError(TimelapseError):

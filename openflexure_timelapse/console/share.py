@@ -28,6 +28,11 @@ from openflexure_timelapse.share.archive import check_archive
 from openflexure_timelapse.share.bundle import check_bundle, settled
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.finding import Finding
+from openflexure_timelapse.share.leftover import (
+    is_growing,
+    leftovers,
+    remove_leftovers,
+)
 from openflexure_timelapse.share.order import parse_order
 from openflexure_timelapse.share.shared_log import note_shared
 from openflexure_timelapse.share.sharing import (
@@ -54,8 +59,14 @@ def share(options: argparse.Namespace, printer: Printer) -> int:
     ordered = _order_of(options)
     if options.check:
         return _told_check(library, run_id, ordered, printer)
+    removed = remove_leftovers(options.out)
     out, doubts = _made(library, run_id, ordered, options.out, printer)
-    remarks = [doubt.sentence for doubt in doubts]
+    remarks = [f"A share was cut off before; {name} is removed." for name in removed]
+    remarks += [
+        f"A share was cut off before; {path} is left; remove it."
+        for path in leftovers(options.out)
+    ]
+    remarks += [doubt.sentence for doubt in doubts]
     try:
         note_shared(library.folder(run_id), options.to, RealDisk())
     except StorageError as exc:
@@ -66,6 +77,7 @@ def share(options: argparse.Namespace, printer: Printer) -> int:
             "destination": options.to,
             "bundle": str(out),
             "findings": [doubt.to_json() for doubt in doubts],
+            "removed": removed,
         }
     )
     for remark in remarks:
@@ -158,15 +170,23 @@ def share_verify(options: argparse.Namespace, printer: Printer) -> int:
     if not bundle.exists():
         told = f"There is no bundle {bundle}; give the folder or the zip file that "
         raise NotFoundError(told + "share has made.")
+    if is_growing(bundle.resolve().name):
+        told = f"{bundle} is what a share leaves that is under way or was cut off, and "
+        raise StorageError(told + "no bundle; share the run again.")
     with printer.progress() as progress:
         bar = progress.add_task("Verifying", total=None, note="")
         check = check_bundle if bundle.is_dir() else check_archive
         wrong = check(bundle, partial(_show, progress, bar))
-    printer.result({"ok": not wrong, "bundle": str(bundle), "wrong": list(wrong)})
+    left = [path.name for path in leftovers(bundle.resolve().parent)]
+    report = {"ok": not wrong, "bundle": str(bundle), "wrong": list(wrong)}
+    printer.result({**report, "leftovers": left})
     for line in wrong:
         printer.say(line, style="red")
     if not wrong:
         printer.say("Every file is as it was made; nothing is missing or added.")
+    for name in left:
+        told = f"Beside it is what a share has left that was cut off: {name}; the next "
+        printer.say(told + "share into this folder removes it.")
     return 1 if wrong else 0
 
 

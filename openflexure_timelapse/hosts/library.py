@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Collection, Dict, Iterator, List, Optional
 
 from openflexure_timelapse.errors import (
+    ConfirmationError,
     DiskFullError,
     InvalidRequestError,
     NotFoundError,
@@ -230,8 +231,8 @@ class Library:
             for name in (layout.HEADER_FILE, layout.CSV_FILE, layout.RECORD_FILE)
             if (folder / name).is_file()
         ]
-        bundles = _those_in(folder / layout.SHARE, (BUNDLE_SUFFIX,))
-        return {"files": [*entries, *self._movies(run_id), *bundles]}
+        made = (*self._movies(run_id), *self._bundles(run_id))
+        return {"files": [*entries, *made]}
 
     def file(self, run_id: str, name: str) -> Path:
         """Return the path of a file that `files` lists.
@@ -246,6 +247,32 @@ class Library:
             known = ", ".join(listed) or "none"
             raise NotFoundError(f"{run_id} has no file {name!r}; it has: {known}.")
         return self.folder(run_id) / name
+
+    def delete_bundle(self, run_id: str, name: str, confirm: str) -> Dict[str, Any]:
+        """Delete a bundle; the run stays, and remembers what it was shared for.
+
+        Parameters
+        ----------
+        name : str
+            As `files` lists it.
+        confirm : str
+            The name once more.
+
+        Raises
+        ------
+        ConfirmationError, NotFoundError, StorageError
+            Nothing is deleted then.
+        """
+        bundles = [entry["name"] for entry in self._bundles(run_id)]
+        if name not in bundles:
+            known = ", ".join(bundles) or "none"
+            told = f"{run_id} has no bundle {name!r} that could be deleted; it has: "
+            raise NotFoundError(f"{told}{known}.")
+        if confirm != name:
+            told = f"Deleting {name} needs its name as confirmation, not {confirm!r}."
+            raise ConfirmationError(told)
+        self._disk.remove(str(self.folder(run_id) / name))
+        return {"deleted": name}
 
     def folder(self, run_id: str) -> Path:
         """Return a run's folder.
@@ -285,6 +312,10 @@ class Library:
     def _movies(self, run_id: str) -> List[Dict[str, Any]]:
         """Return the movies of a run, by name."""
         return _those_in(self.folder(run_id) / layout.MOVIES, MOVIE_TYPES)
+
+    def _bundles(self, run_id: str) -> List[Dict[str, Any]]:
+        """Return the bundles of a run, by name."""
+        return _those_in(self.folder(run_id) / layout.SHARE, (BUNDLE_SUFFIX,))
 
     # ------------------------------------------------------------------------ reading
 

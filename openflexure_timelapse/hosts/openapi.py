@@ -35,6 +35,7 @@ QUERIES: Mapping[Tuple[str, str], Mapping[str, JsonDict]] = {
     ("GET", "latest"): {"width": COUNT},
     ("GET", "runs"): {"after": RUN, "limit": ROWS},
     ("DELETE", "run"): {"confirm": RUN},
+    ("DELETE", "file"): {"confirm": TEXT},
     ("GET", "frames"): {"after": COUNT, "limit": ROWS, "position": TEXT, "slot": COUNT},
     ("GET", "frame"): {"width": COUNT},
     ("GET", "slots"): {"after": COUNT, "limit": ROWS},
@@ -55,6 +56,7 @@ BODIES: Mapping[Tuple[str, str], Type[Document]] = {
     ("PUT", "record"): Record,
     ("POST", "share"): ShareOrder,
     ("POST", "share_check"): ShareOrder,
+    ("POST", "share_choices"): ShareOrder,
 }
 
 RECORD = ("run", "record", "edited", "occurrence_id", "imaged", "scale")
@@ -73,6 +75,7 @@ MEMBERS: Mapping[Tuple[str, str], Sequence[str]] = {
     ("GET", "runs"): ("runs",),
     ("GET", "run"): ("run", "name", "frames", "bytes", "counts", "header", "movies"),
     ("DELETE", "run"): ("deleted",),
+    ("DELETE", "file"): ("deleted",),
     ("GET", "frames"): ("frames",),
     ("GET", "slots"): ("slots",),
     ("GET", "positions"): ("positions",),
@@ -84,6 +87,7 @@ MEMBERS: Mapping[Tuple[str, str], Sequence[str]] = {
     ("PUT", "record"): RECORD,
     ("POST", "share"): ("job",),
     ("POST", "share_check"): ("destination", "title", "ready", "findings"),
+    ("POST", "share_choices"): ("most", "each", "stills", "movies"),
     ("GET", "taxa"): ("source", "taxa"),
     ("GET", "files"): ("files",),
     ("GET", "jobs"): ("jobs",),
@@ -183,7 +187,7 @@ def _responses(route: Route, method: str) -> JsonDict:
         "5XX": {"description": "The microscope, its disk or this program failed."},
     }
     told["5XX"]["content"] = error
-    if route.name in FILES:
+    if method == "GET" and route.name in FILES:
         content: JsonDict = {FILES[route.name]: {"schema": {"format": "binary"}}}
         told["206"] = {"description": "The range that was asked for."}
         told["206"]["content"] = {"*/*": {"schema": {"format": "binary"}}}

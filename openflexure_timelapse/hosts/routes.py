@@ -225,6 +225,12 @@ def _share_check(verbs: Verbs, asked: Asked) -> Reply:
     return verbs.service.sharing.check(asked.path["run"], order)
 
 
+def _share_choices(verbs: Verbs, asked: Asked) -> Reply:
+    """Return which stills and movies a person may choose for a bundle."""
+    order = tidied(ShareOrder, asked.document())
+    return verbs.service.sharing.choices(asked.path["run"], order)
+
+
 def _taxa(verbs: Verbs, asked: Asked) -> Reply:
     """Return names of organisms that begin as asked."""
     limit = asked.number("limit", 12)
@@ -239,6 +245,12 @@ def _files(verbs: Verbs, asked: Asked) -> Reply:
 def _file(verbs: Verbs, asked: Asked) -> Reply:
     """Return one of a run's files."""
     return verbs.service.file(asked.path["run"], asked.path["name"])
+
+
+def _delete_bundle(verbs: Verbs, asked: Asked) -> Reply:
+    """Delete a bundle of a run, and nothing else of it."""
+    name, confirm = asked.path["name"], asked.query.get("confirm", "")
+    return verbs.service.delete_bundle(asked.path["run"], name, confirm)
 
 
 def _jobs(verbs: Verbs, asked: Asked) -> Reply:  # noqa: ARG001
@@ -307,9 +319,14 @@ ROUTES: Tuple[Route, ...] = (
     Route("record", "runs/<run>/record", {"GET": _look(_record), "PUT": _set_record}),
     Route("share", "runs/<run>/share", {"POST": _share}),
     Route("share_check", "runs/<run>/share/check", {"POST": _look(_share_check)}),
+    Route("share_choices", "runs/<run>/share/choices", {"POST": _look(_share_choices)}),
     Route("taxa", "taxa", {"GET": _look(_taxa)}),
     Route("files", "runs/<run>/files", {"GET": _look(_files)}),
-    Route("file", "runs/<run>/files/<path:name>", {"GET": _file}),
+    Route(
+        "file",
+        "runs/<run>/files/<path:name>",
+        {"GET": _file, "DELETE": _delete_bundle},
+    ),
     Route("jobs", "jobs", {"GET": _jobs}),
     Route("job", "jobs/<job>", {"DELETE": _cancel_job}),
     Route("page", "page/", {"GET": _page}),

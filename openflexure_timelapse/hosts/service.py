@@ -34,6 +34,8 @@ from openflexure_timelapse.status import local_time
 __all__ = ["Service"]
 
 NS_PER_S = 1_000_000_000
+PATIENCE_S = 2.0
+"""How long a request waits for a list of names that is being read."""
 WORTH_A_MOVIE = (EndReason.COMPLETED, EndReason.STOPPED)
 
 
@@ -76,7 +78,7 @@ class Service:
         self.queue = JobQueue(self.library, JobBook(data_folder, disk))
         self.preferences = PreferenceFile(data_folder, disk)
         self.overview = RunOverview(self.library, clock)
-        self.sharing = Sharing(self.library, self.queue, clock, disk)
+        self.sharing = Sharing(self.library, self.queue, clock, disk, PATIENCE_S)
         turns = Turns(microscope, clock)
         self._mover = Mover(turns, clock)
         self.notifier = Notifier(NotifyFile(notify_file), RealClock(), self._note)
@@ -340,6 +342,10 @@ class Service:
     def file(self, run_id: str, name: str) -> Path:
         """Return the path of one of them."""
         return self.library.file(run_id, name)
+
+    def delete_bundle(self, run_id: str, name: str, confirm: str) -> Dict[str, Any]:
+        """Delete a bundle of a run; `confirm` is its name once more."""
+        return self.library.delete_bundle(run_id, name, confirm)
 
     def delete(self, run_id: str, confirm: str) -> Dict[str, Any]:
         """Delete a run; `confirm` is its id once more."""

@@ -13,6 +13,7 @@ from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.shared_log import note_shared
 from openflexure_timelapse.share.sharing import bundle_name, free_name, make_bundle
 from openflexure_timelapse.share.subject import open_subject
+from openflexure_timelapse.share.tally import Tallies
 from openflexure_timelapse.share.taxa import Taxa
 from openflexure_timelapse.store import layout
 
@@ -35,6 +36,8 @@ class ShareJob(Job):
         Where to, and what goes along.
     taxa : Taxa
         The names that the person has given.
+    tallies : Tallies
+        What was counted of runs before.
     disk : Disk
         Writes durably.
     """
@@ -48,6 +51,7 @@ class ShareJob(Job):
         library: Library,
         order: ShareOrder,
         taxa: Taxa,
+        tallies: Tallies,
         disk: Disk,
     ) -> None:
         super().__init__(job_id, run_id)
@@ -55,6 +59,7 @@ class ShareJob(Job):
         self.file: Optional[str] = None
         self._library = library
         self._taxa = taxa
+        self._tallies = tallies
         self._disk = disk
         self._keep_free_mb = 0
         self._done, self._total, self._fraction = 0, 0, 0.0
@@ -85,7 +90,8 @@ class ShareJob(Job):
     def _made(self) -> Tuple[str, str]:
         """Make the bundle."""
         folder = self._library.folder(self.run_id)
-        with open_subject(folder, self._taxa) as subject:
+        self._taxa.wait()
+        with open_subject(folder, self._taxa, self._tallies) as subject:
             self._keep_free_mb = subject.plan.keep_free_mb
             destination = DESTINATIONS[self.order.destination]
             needed_bytes = destination.bytes_needed(subject, self.order)

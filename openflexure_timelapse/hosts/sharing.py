@@ -1,7 +1,7 @@
 """The verbs around sharing: the record of a sample, what stands in the way, bundles."""
 
 from datetime import datetime
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, ContextManager, Dict, Mapping, Optional
 
 from openflexure_timelapse.document import parse
 from openflexure_timelapse.errors import DamagedRunError, InvalidRecordError
@@ -16,8 +16,14 @@ from openflexure_timelapse.share.order import parse_order
 from openflexure_timelapse.share.record_file import read_record, write_record
 from openflexure_timelapse.share.sampling import is_after
 from openflexure_timelapse.share.shared_log import shared_before
-from openflexure_timelapse.share.sharing import check_share, found_of
-from openflexure_timelapse.share.subject import imaged_of, open_subject, scale_of
+from openflexure_timelapse.share.sharing import check_share, choices_of, found_of
+from openflexure_timelapse.share.subject import (
+    Subject,
+    imaged_of,
+    open_subject,
+    scale_of,
+)
+from openflexure_timelapse.share.tally import Tallies
 from openflexure_timelapse.share.taxa import Taxa
 from openflexure_timelapse.store.layout import local_time
 
@@ -37,16 +43,24 @@ class Sharing:
         Knows what lies ahead.
     disk : Disk
         Writes durably.
+    patience_s : float or None
+        As for `Taxa`.
     """
 
     def __init__(
-        self, library: Library, queue: JobQueue, clock: Clock, disk: Disk
+        self,
+        library: Library,
+        queue: JobQueue,
+        clock: Clock,
+        disk: Disk,
+        patience_s: Optional[float] = None,
     ) -> None:
         self._library = library
         self._queue = queue
         self._clock = clock
         self._disk = disk
-        self._taxa = Taxa(library.data_folder)
+        self._taxa = Taxa(library.data_folder, patience_s)
+        self._tallies = Tallies()
 
     def record(self, run_id: str) -> Dict[str, Any]:
         """Return what is known of a run's sample, and what the run knows by itself.
@@ -139,7 +153,7 @@ class Sharing:
         """
         parsed = parse_order(order)
         destination = DESTINATIONS[parsed.destination]
-        with open_subject(self._library.folder(run_id), self._taxa) as subject:
+        with self._subject(run_id) as subject:
             found = found_of(subject, parsed)
             is_ready = not any(finding.blocks for finding in found)
             needed = destination.bytes_needed(subject, parsed) if is_ready else None
@@ -150,6 +164,25 @@ class Sharing:
             "findings": [finding.to_json() for finding in found],
             "bytes_needed": needed,
         }
+
+    def choices(self, run_id: str, order: Mapping[str, Any]) -> Dict[str, Any]:
+        """Return which stills we suggest, and which movies may go along.
+
+        Raises
+        ------
+        InvalidShareError
+            When the order is none.
+        NotFoundError
+            When there is no such run.
+        """
+        parsed = parse_order(order)
+        with self._subject(run_id) as subject:
+            return choices_of(subject, parsed)
+
+    def _subject(self, run_id: str) -> ContextManager[Subject]:
+        """Open a run in order to share it."""
+        folder = self._library.folder(run_id)
+        return open_subject(folder, self._taxa, self._tallies)
 
     def share(self, run_id: str, order: Mapping[str, Any]) -> Dict[str, Any]:
         """Queue a bundle.
@@ -162,9 +195,9 @@ class Sharing:
             When there is no such run.
         """
         parsed = parse_order(order)
-        with open_subject(self._library.folder(run_id), self._taxa) as subject:
+        with self._subject(run_id) as subject:
             check_share(subject, parsed)
-        parts = (run_id, self._library, parsed, self._taxa, self._disk)
+        parts = (run_id, self._library, parsed, self._taxa, self._tallies, self._disk)
         return {"job": self._queue.add("share", lambda name: ShareJob(name, *parts))}
 
     def taxa(self, query: str, limit: int) -> Dict[str, Any]:
@@ -172,6 +205,8 @@ class Sharing:
 
         Raises
         ------
+        NotReadyError
+            While a long list is being read.
         StorageError
             When the list cannot be read or understood.
         """

@@ -4,7 +4,7 @@ Its import takes rows that are pasted from a table. The images are added by hand
 the sighting is reviewed, so their names begin with the row's ``Externid``.
 """
 
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from openflexure_timelapse.share.artportalen_findings import (
     coordinate_findings,
@@ -27,13 +27,14 @@ from openflexure_timelapse.share.licences import licence_of
 from openflexure_timelapse.share.line_text import line_text
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import of_all, stills, stills_findings
+from openflexure_timelapse.share.stills import Allowance, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.share.workbook import workbook_of
 
 __all__ = ["Artportalen"]
 
 MOST_STILLS = 6
+ALLOWANCE = Allowance(MOST_STILLS, each=False)
 LIMITS = Limits(2048)
 IMAGES = "images"
 TABLE, WORKBOOK = "artportalen.tsv", "artportalen.xlsx"
@@ -55,10 +56,18 @@ class Artportalen:
             *row_findings(subject.record),
             *sampling_findings(subject),
             *coordinate_findings(subject.record, order),
-            *stills_findings(subject, order, MOST_STILLS, each=False),
+            *stills_findings(subject, order, self.stills(subject, order)),
             *doubts(subject),
             *place_findings(subject, order),
         ]
+
+    def stills(self, subject: Subject, order: ShareOrder) -> Allowance:  # noqa: ARG002
+        """Return how many stills it takes."""
+        return ALLOWANCE
+
+    def movies(self, subject: Subject) -> Sequence[str]:  # noqa: ARG002
+        """Return none: it takes no movie."""
+        return ()
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room the images and the row take."""
@@ -70,7 +79,7 @@ class Artportalen:
         bundle.add_text(TABLE, _table(row))
         lines = (HEADINGS, [row[heading] for heading in HEADINGS])
         bundle.add(WORKBOOK, workbook_of(SHEET, lines))
-        allowed = of_all(subject, order, MOST_STILLS)
+        allowed = ALLOWANCE.by_position(subject, order)
         for number, frame in enumerate(stills(subject, order, allowed, bundle), 1):
             metadata = metadata_of(subject, order, frame, title=title_of(subject))
             name = f"{IMAGES}/{subject.occurrence_id}_{number:02d}.jpg"

@@ -13,12 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import AbstractSet, BinaryIO, Callable, Iterator, Optional, Tuple
 
 from openflexure_timelapse.errors import ShareCancelledError
-from openflexure_timelapse.store.disk import (
-    rename_durably,
-    storage_error,
-    sync_file,
-    temporary_name,
-)
+from openflexure_timelapse.share.leftover import growing
+from openflexure_timelapse.store.disk import rename_durably, storage_error, sync_file
 
 __all__ = [
     "CHECKSUMS",
@@ -184,17 +180,9 @@ def new_bundle(
     StorageError
         When it cannot be written. Nothing is left behind then.
     """
-    hidden = out.with_name(temporary_name(out.name))
-    try:
-        hidden.mkdir(parents=True)
-    except OSError as exc:
-        raise storage_error(exc, "create", out) from exc
-    try:
-        bundle = Bundle(hidden, progress, is_cancelled)
-        yield bundle
+    with growing(out) as hidden:
+        yield Bundle(hidden, progress, is_cancelled)
         finish(hidden, out)
-    finally:
-        shutil.rmtree(str(hidden), ignore_errors=True)
 
 
 def check_bundle(folder: Path, progress: Progress) -> Tuple[str, ...]:

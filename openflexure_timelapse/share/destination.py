@@ -1,12 +1,13 @@
 """What every destination is to whoever makes bundles."""
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 from typing_extensions import Protocol
 
 from openflexure_timelapse.share.bundle import Bundle
 from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.order import ShareOrder
+from openflexure_timelapse.share.stills import Allowance
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["Destination"]
@@ -31,6 +32,12 @@ class Destination(Protocol):
 
     def findings(self, subject: Subject, order: ShareOrder) -> Sequence[Finding]:
         """Return what stands in the way, and what is doubtful; nothing is written."""
+
+    def stills(self, subject: Subject, order: ShareOrder) -> Optional[Allowance]:
+        """Return how many stills it takes; None where every frame goes along."""
+
+    def movies(self, subject: Subject) -> Sequence[str]:
+        """Return the names of the movies of which an order may name one."""
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room a bundle will take, at most."""

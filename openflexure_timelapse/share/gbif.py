@@ -7,7 +7,7 @@ the media on a server, and tells us under which address; then the archive can na
 import csv
 import io
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence
 from urllib.parse import quote
 
 from PIL import Image
@@ -35,15 +35,21 @@ from openflexure_timelapse.share.image_words import metadata_of, title_of
 from openflexure_timelapse.share.licences import GBIF, licence_of, refused_licence
 from openflexure_timelapse.share.media_rows import MEDIA_TERMS, movie_row, still_row
 from openflexure_timelapse.share.movie_facts import movie_facts
-from openflexure_timelapse.share.movie_files import MOVIE_TYPES, movie_files
+from openflexure_timelapse.share.movie_files import (
+    MOVIE_TYPES,
+    movie_files,
+    movie_name,
+    movies_of,
+)
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import of_all, stills, stills_findings
+from openflexure_timelapse.share.stills import Allowance, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["Gbif"]
 
 MOST_STILLS = 10
+ALLOWANCE = Allowance(MOST_STILLS, each=False)
 # No JPEG is larger.
 LIMITS = Limits(65_535)
 MEDIA = "media"
@@ -67,11 +73,19 @@ class Gbif:
             *refused_licence(subject.record.licence, GBIF, self.title),
             *sampling_findings(subject),
             *address_findings(order),
-            *stills_findings(subject, order, MOST_STILLS, each=False),
+            *stills_findings(subject, order, self.stills(subject, order)),
             *movie_findings(subject, order),
             *doubts(subject),
             *place_findings(subject, order),
         ]
+
+    def stills(self, subject: Subject, order: ShareOrder) -> Allowance:  # noqa: ARG002
+        """Return how many stills it takes."""
+        return ALLOWANCE
+
+    def movies(self, subject: Subject) -> Sequence[str]:
+        """Return the MP4s and GIFs."""
+        return [movie_name(path) for path in movies_of(subject, MOVIE_TYPES)]
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room stills and movies take."""
@@ -110,7 +124,7 @@ class Gbif:
 def _add_stills(subject: Subject, order: ShareOrder, bundle: Bundle) -> Dict[str, Row]:
     """Write the stills, and return their rows by file name."""
     rows = {}
-    allowed = of_all(subject, order, MOST_STILLS)
+    allowed = ALLOWANCE.by_position(subject, order)
     for frame in stills(subject, order, allowed, bundle):
         metadata = metadata_of(subject, order, frame, title=title_of(subject))
         jpeg = image_copy(read_frame(subject, frame), frame, metadata, LIMITS)

@@ -5,9 +5,8 @@ import shlex
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence
 
-from openflexure_timelapse.share.movie_files import movies_of, shows
+from openflexure_timelapse.share.movie_files import movie_name, movies_of, shows
 from openflexure_timelapse.share.subject import Subject
-from openflexure_timelapse.store.layout import MOVIES
 
 __all__ = ["Gif", "fitting_gif", "gifs_of", "recipe_text"]
 
@@ -37,7 +36,7 @@ class Gif(NamedTuple):
 def gifs_of(subject: Subject) -> List[Gif]:
     """Return the GIFs of a run, by name."""
     return [
-        Gif(f"{MOVIES}/{path.name}", path, path.stat().st_size)
+        Gif(movie_name(path), path, path.stat().st_size)
         for path in movies_of(subject, (".gif",))
     ]
 

@@ -4,7 +4,7 @@ A time-lapse of one position is one observation, never one for each frame.
 """
 
 import contextlib
-from typing import Dict, List, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from openflexure_timelapse.errors import NotFoundError
 from openflexure_timelapse.frame import Frame
@@ -39,7 +39,7 @@ from openflexure_timelapse.share.licences import (
 )
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import stills, stills_findings
+from openflexure_timelapse.share.stills import Allowance, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject, time_of
 
 __all__ = ["MOST_PHOTOS", "INaturalist"]
@@ -89,12 +89,26 @@ class INaturalist:
             *required_findings(subject),
             *sampling_findings(subject),
             *refused_licence(subject.record.licence, INATURALIST, self.title),
-            *stills_findings(subject, order, _most(subject, order), each=True),
+            *stills_findings(subject, order, self.stills(subject, order)),
             *doubts(subject, positions),
             *gif_findings(subject, order, positions),
             *table_findings(subject),
             *place_findings(subject, order),
         ]
+
+    def stills(self, subject: Subject, order: ShareOrder) -> Allowance:
+        """Return how many stills an observation may have beside its GIF."""
+        gifs = gifs_of(subject)
+        with_gif = any(
+            fitting_gif(gifs, order.movie, position, LARGEST_BYTES)
+            for position in _positions(subject, order)
+        )
+        return Allowance(MOST_PHOTOS - with_gif, each=True)
+
+    def movies(self, subject: Subject) -> Sequence[str]:
+        """Return the GIFs that are small enough."""
+        gifs = gifs_of(subject)
+        return [gif.name for gif in gifs if gif.size_bytes <= LARGEST_BYTES]
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room the copies and GIFs take."""
@@ -104,7 +118,7 @@ class INaturalist:
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write a folder for each observation, and the table."""
         positions = _positions(subject, order)
-        allowed = dict.fromkeys(positions, _most(subject, order))
+        allowed = dict.fromkeys(positions, self.stills(subject, order).most)
         for frame in stills(subject, order, allowed, bundle):
             number = positions.index(frame.draft.position) + 1
             name = f"{_folder(number)}/tl-{number:02d}-{frame.n:07d}.jpg"
@@ -153,14 +167,6 @@ def _positions(subject: Subject, order: ShareOrder) -> Tuple[str, ...]:
         with contextlib.suppress(NotFoundError):  # `stills_findings` tells of it
             shown.add(subject.reader.frame(n).draft.position)
     return tuple(name for name in subject.positions if name in shown)
-
-
-def _most(subject: Subject, order: ShareOrder) -> int:
-    """Return how many stills an observation may have beside its GIF."""
-    return MOST_PHOTOS - any(
-        fitting_gif(gifs_of(subject), order.movie, position, LARGEST_BYTES)
-        for position in _positions(subject, order)
-    )
 
 
 def _folder(number: int) -> str:

@@ -10,7 +10,7 @@ from openflexure_timelapse.share.subject import Subject
 from openflexure_timelapse.store.fence import finished_files
 from openflexure_timelapse.store.layout import MOVIES
 
-__all__ = ["MOVIE_TYPES", "movie_files", "movies_of", "shows"]
+__all__ = ["MOVIE_TYPES", "movie_files", "movie_name", "movies_of", "shows"]
 
 MOVIE_TYPES: Mapping[str, str] = {".gif": "image/gif", ".mp4": "video/mp4"}
 """Their media types, by the end of the name."""
@@ -19,6 +19,11 @@ MOVIE_TYPES: Mapping[str, str] = {".gif": "image/gif", ".mp4": "video/mp4"}
 def movies_of(subject: Subject, endings: Collection[str]) -> List[Path]:
     """Return the movies of a run whose names end like one of `endings`, by name."""
     return finished_files(subject.folder / MOVIES, endings)
+
+
+def movie_name(path: Path) -> str:
+    """Return what an order calls a movie."""
+    return f"{MOVIES}/{path.name}"
 
 
 def shows(path: Path, position: str) -> bool:
@@ -40,6 +45,6 @@ def movie_files(subject: Subject, order: ShareOrder) -> List[Path]:
     """
     found = movies_of(subject, MOVIE_TYPES)
     if order.movie is not None:
-        return [path for path in found if f"{MOVIES}/{path.name}" == order.movie]
+        return [path for path in found if movie_name(path) == order.movie]
     place = order.position
     return [path for path in found if place is None or shows(path, place)]

@@ -4,11 +4,8 @@ from typing import List
 
 from openflexure_timelapse.share.finding import Finding
 from openflexure_timelapse.share.image_words import title_of
-from openflexure_timelapse.share.nordic_form import (
-    AREAS,
-    LONGEST_ORGANISATION,
-    nearest_areas,
-)
+from openflexure_timelapse.share.nordic_form import LONGEST_ORGANISATION
+from openflexure_timelapse.share.nordic_waters import AREAS, nearest_areas
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
 

@@ -3,7 +3,6 @@
 The names and the choices are those of its form, letter by letter.
 """
 
-import difflib
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from openflexure_timelapse.share.image_words import holder_of, taxon_text, title_of
@@ -11,12 +10,10 @@ from openflexure_timelapse.share.licences import NORDIC_MICROALGAE, licence_of
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = [
-    "AREAS",
     "FIELDS",
     "LONGEST_ORGANISATION",
     "attributes_of",
     "degrees_and_minutes",
-    "nearest_areas",
 ]
 
 LONGEST_ORGANISATION = 28
@@ -53,75 +50,6 @@ FIELDS: Mapping[str, str] = {
 
 # Fields with any number of values.
 SEVERAL = ("preservation", "stain", "contrast_enhancement", "technique", "galleries")
-
-_PARTS = {
-    "Baltic Sea": (
-        "Bothnian Bay",
-        "The Quark",
-        "Bothnian Sea",
-        "Archipelago Sea",
-        "\u00c5land Sea",
-        "Gulf of Finland",
-        "Gulf of Riga",
-        "Northern Baltic Proper",
-        "Central Baltic Proper",
-        "Southern Baltic Proper",
-        "The Gulf of Gdansk",
-        "Arkona Basin",
-        "Mecklenburger Bight",
-        "Kiel Bay",
-        "S Little Belt",
-        "S Great Belt",
-        "S part of the sound",
-    ),
-    "Kattegat": (
-        "off shore",
-        "Swedish coast",
-        "Danish coast",
-        "N Little Belt",
-        "N Great Belt",
-        "N part of the sound",
-    ),
-    "Limfjorden": (),
-    "Skagerrak": ("off shore", "Swedish coast", "Oslo fjord", "Norwegian coast"),
-    "North Sea": ("off shore", "Norwegian coast", "Danish coast"),
-    "Norwegian Sea": ("off shore", "coast"),
-    "Barent Sea": ("off shore", "Norwegian coast", "Svalbard"),
-    "Faeroes": (),
-    "Shetland": (),
-    "Iceland": ("NE", "SW"),
-    "Greenland Sea": ("off shore", "Greenland coast"),
-    "Arctic ocean": ("off shore", "Svalbard coast", "Greenland coast"),
-    "Atlantic ocean": ("off shore",),
-}
-_COUNTRIES = (
-    "Denmark",
-    "Estonia",
-    "Finland",
-    "Greenland",
-    "Iceland",
-    "Germany",
-    "Latvia",
-    "Lithuania",
-    "Norway",
-    "Poland",
-    "Russia",
-    "Sweden",
-)
-AREAS: Tuple[str, ...] = (
-    *(
-        f"{sea} - {part}" if part else sea
-        for sea, parts in _PARTS.items()
-        for part in parts or ("",)
-    ),
-    *(f"{water} - {country}" for water in ("Lake", "River") for country in _COUNTRIES),
-)
-"""The choices of ``geographic_area``, in order."""
-
-
-def nearest_areas(area: str) -> List[str]:
-    """Return the areas that may be meant, the likeliest first."""
-    return difflib.get_close_matches(area, AREAS, 3, 0.3)
 
 
 def degrees_and_minutes(angle: float) -> Tuple[str, str]:

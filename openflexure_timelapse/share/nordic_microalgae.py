@@ -7,7 +7,7 @@ table, and the same as the file that the people who run the site can load.
 import csv
 import io
 import json
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
 from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.names import slug
@@ -33,7 +33,7 @@ from openflexure_timelapse.share.nordic_findings import (
 from openflexure_timelapse.share.nordic_form import FIELDS, attributes_of
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.sampling import place_findings, sampling_findings
-from openflexure_timelapse.share.stills import of_all, stills, stills_findings
+from openflexure_timelapse.share.stills import Allowance, stills, stills_findings
 from openflexure_timelapse.share.subject import Subject
 
 __all__ = ["NordicMicroalgae"]
@@ -44,6 +44,7 @@ IMAGES = "images"
 TABLE, MEDIA = "nordicmicroalgae.csv", "media.json"
 NUMBERS = ("latitude_degree", "latitude_minute", "longitude_degree", "longitude_minute")
 LONGEST_STEM = 40
+ALLOWANCE = Allowance(MOST_STILLS, each=False)
 
 
 class NordicMicroalgae:
@@ -59,11 +60,19 @@ class NordicMicroalgae:
             *form_findings(subject),
             *refused_licence(subject.record.licence, NORDIC_MICROALGAE, self.title),
             *sampling_findings(subject),
-            *stills_findings(subject, order, MOST_STILLS, each=False),
+            *stills_findings(subject, order, self.stills(subject, order)),
             *doubts(subject),
             *left_out(subject, order),
             *place_findings(subject, order),
         ]
+
+    def stills(self, subject: Subject, order: ShareOrder) -> Allowance:  # noqa: ARG002
+        """Return how many stills it takes."""
+        return ALLOWANCE
+
+    def movies(self, subject: Subject) -> Sequence[str]:  # noqa: ARG002
+        """Return none: it takes no movie."""
+        return ()
 
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room the copies take, with a scale bar and without."""
@@ -71,7 +80,7 @@ class NordicMicroalgae:
 
     def write(self, subject: Subject, order: ShareOrder, bundle: Bundle) -> None:
         """Write the images, the table and ``media.json``."""
-        allowed = of_all(subject, order, MOST_STILLS)
+        allowed = ALLOWANCE.by_position(subject, order)
         files = [
             _add_images(subject, order, bundle, frame)
             for frame in stills(subject, order, allowed, bundle)

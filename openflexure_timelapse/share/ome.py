@@ -115,6 +115,18 @@ class OmeDestination(ABC):
             found += _of_volume(volume)
         return found
 
+    def stills(
+        self,
+        subject: Subject,  # noqa: ARG002
+        order: ShareOrder,  # noqa: ARG002
+    ) -> None:
+        """Return None: every frame goes along."""
+        return
+
+    def movies(self, subject: Subject) -> Sequence[str]:  # noqa: ARG002
+        """Return none: no movie goes along."""
+        return ()
+
     def bytes_needed(self, subject: Subject, order: ShareOrder) -> int:
         """Return how much room a bundle will take, at most.
 

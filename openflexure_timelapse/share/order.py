@@ -42,7 +42,7 @@ class ShareOrder(Document):
 
     destination: DestinationName
     position: Optional[str] = Field(default=None, max_length=200)
-    frames: Tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(), max_length=100)
+    frames: Tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(), max_length=1000)
     movie: Optional[str] = Field(default=None, max_length=300)
     place_in_images: bool = False
     coordinates: Literal["sweref99tm", "wgs84"] = "sweref99tm"

@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Callable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
+from openflexure_timelapse.frame import Frame
 from openflexure_timelapse.share.bundle import Finish, Progress, new_bundle, settled
 from openflexure_timelapse.share.destination import Destination
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.finding import Finding, refuse_blocked
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.shared_place import shared_record
-from openflexure_timelapse.share.subject import Subject
+from openflexure_timelapse.share.stills import suggested
+from openflexure_timelapse.share.subject import Subject, time_of
 from openflexure_timelapse.share.taxa import taxon_findings
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "README_SV",
     "bundle_name",
     "check_share",
+    "choices_of",
     "found_of",
     "free_name",
     "make_bundle",
@@ -25,6 +28,12 @@ __all__ = [
 
 README_EN, README_SV = "README.txt", "LASMIG.txt"
 ABOUT = "bundle.json"
+SIMULATED = {
+    "en": "THE PICTURES ARE DRAWN BY A SIMULATED MICROSCOPE.\n"
+    "Practise with them, and deposit them nowhere.\n\n",
+    "sv": "BILDERNA \u00c4R RITADE AV ETT SIMULERAT MIKROSKOP.\n"
+    "\u00d6va med dem, men l\u00e4mna dem ingenstans.\n\n",
+}
 
 
 def check_share(subject: Subject, order: ShareOrder) -> List[Finding]:
@@ -80,6 +89,41 @@ def _of_every(
     return found
 
 
+def choices_of(subject: Subject, order: ShareOrder) -> Dict[str, Any]:
+    """Return what a person can choose of a run for a destination; JSON-able.
+
+    Returns
+    -------
+    dict
+        ``most`` stills may be named, of ``each`` position or of all together; null
+        where every frame goes along. ``stills`` are those that we suggest: ones that
+        failed their checks, as their ``flags`` tell, only where no other is there.
+        ``movies`` are those of which one may be named.
+    """
+    destination = DESTINATIONS[order.destination]
+    allowance = destination.stills(subject, order)
+    told: Dict[str, Any] = {"most": None, "each": False, "stills": []}
+    if allowance is not None:
+        allowed = allowance.by_position(subject, order)
+        frames = suggested(subject, allowed)
+        frames = frames or suggested(subject, allowed, sound=False)
+        told = {**allowance._asdict(), "stills": [_still(frame) for frame in frames]}
+    return {**told, "movies": list(destination.movies(subject))}
+
+
+def _still(frame: Frame) -> Dict[str, Any]:
+    """Return what a person wants to know of a still."""
+    draft, time = frame.draft, time_of(frame)
+    return {
+        "n": frame.n,
+        "slot": draft.slot,
+        "position": draft.position,
+        "plane": draft.plane,
+        "time": None if time is None else time.isoformat(timespec="seconds"),
+        "flags": [flag.value for flag in draft.flags],
+    }
+
+
 def make_bundle(  # noqa: PLR0913, PLR0917 (what a bundle is made of)
     subject: Subject,
     order: ShareOrder,
@@ -112,10 +156,16 @@ def make_bundle(  # noqa: PLR0913, PLR0917 (what a bundle is made of)
     destination = DESTINATIONS[order.destination]
     with new_bundle(out, progress, is_cancelled, finish) as bundle:
         destination.write(subject, order, bundle)
-        bundle.add_text(README_EN, destination.guide(subject, order, "en"))
-        bundle.add_text(README_SV, destination.guide(subject, order, "sv"))
+        for name, language in ((README_EN, "en"), (README_SV, "sv")):
+            guide = destination.guide(subject, order, language)
+            bundle.add_text(name, _note_of(subject, language) + guide)
         bundle.add_text(ABOUT, _about(subject, order, doubts))
     return doubts
+
+
+def _note_of(subject: Subject, language: str) -> str:
+    """Return what stands above a guide; empty for nothing."""
+    return SIMULATED[language] if subject.header["camera"]["simulated"] else ""
 
 
 def _about(subject: Subject, order: ShareOrder, doubts: Sequence[Finding]) -> str:

@@ -1,15 +1,13 @@
 """Which stills of a run are shown: sharp ones, spread over time and over what happens.
 
-All frames are walked through once in the index, and of each part of the time only the
-sharpest is kept; only these few are looked at. So the choice costs memory and reading
-that do not grow with the run.
+The index tells the sharpest of each part of the time, and only these few are looked
+at. So the choice costs memory and reading that do not grow with the run.
 """
 
 import math
-from itertools import accumulate, count
+from itertools import accumulate
 from pathlib import Path
 from typing import (
-    Callable,
     Dict,
     Iterator,
     List,
@@ -37,12 +35,11 @@ from openflexure_timelapse.store.fence import (
 )
 
 __all__ = [
+    "Allowance",
     "Candidate",
-    "Sieve",
     "change_between",
     "chosen",
     "named",
-    "of_all",
     "quotas",
     "stills",
     "stills_findings",
@@ -80,35 +77,26 @@ class Candidate(NamedTuple):
         return cls(frame.n, frame.file, frame.draft.elapsed_ns, sharpness)
 
 
-class Sieve:
-    """Keeps the sharpest of each part of the time.
+class Allowance(NamedTuple):
+    """How many stills a destination takes.
 
-    Parameters
+    Attributes
     ----------
-    parts : int
-        How many there are.
-    begin_ns, end_ns : int
-        Of the whole time.
+    most : int
+        So many at most.
+    each : bool
+        Whether of each position, or of all together.
     """
 
-    def __init__(self, parts: int, begin_ns: int, end_ns: int) -> None:
-        self._parts = parts
-        self._begin_ns = begin_ns
-        self._length_ns = max(1, end_ns - begin_ns + 1)
-        self._best: Dict[int, Candidate] = {}
+    most: int
+    each: bool
 
-    def add(self, candidate: Candidate) -> None:
-        """Look at one more; the first of two equals stays."""
-        since_ns = candidate.elapsed_ns - self._begin_ns
-        part = since_ns * self._parts // self._length_ns
-        part = min(max(part, 0), self._parts - 1)
-        best = self._best.get(part)
-        if best is None or candidate.sharpness > best.sharpness:
-            self._best[part] = candidate
-
-    def kept(self) -> List[Candidate]:
-        """Return them in the order of time."""
-        return sorted(self._best.values(), key=lambda one: (one.elapsed_ns, one.n))
+    def by_position(self, subject: Subject, order: ShareOrder) -> Dict[str, int]:
+        """Return how many may be suggested of each position of an order."""
+        places = subject.positions if order.position is None else (order.position,)
+        return (
+            dict.fromkeys(places, self.most) if self.each else quotas(places, self.most)
+        )
 
 
 def change_between(before: Thumbnail, after: Thumbnail) -> float:
@@ -180,50 +168,42 @@ def quotas(positions: Sequence[str], most: int) -> Dict[str, int]:
 
 
 def suggested(
-    subject: Subject, allowed: Mapping[str, int], tell: Callable[[], None]
+    subject: Subject, allowed: Mapping[str, int], *, sound: bool = True
 ) -> List[Frame]:
     """Return the stills that we suggest, in the order of their numbers.
 
     Parameters
     ----------
     subject : Subject
-        The run. Frames that failed a check are not suggested.
+        The run.
     allowed : mapping
         How many at most, by position.
-    tell : callable
-        Called for each frame that is walked past.
+    sound : bool
+        Whether frames that failed a check are left out.
 
-    Raises
-    ------
-    ShareError
-        When no picture can be read.
+    Returns
+    -------
+    list of Frame
+        None where no picture can be read.
     """
-    only = next(iter(allowed)) if len(allowed) == 1 else None
-    sieves = _sieves(subject, allowed)
-    for frame in subject.frames(only):
-        tell()
-        sieve = sieves.get(frame.draft.position)
-        if sieve is not None and not frame.draft.flags:
-            sieve.add(Candidate.of(frame))
-    found = []
-    for position, sieve in sieves.items():
-        found += _look(subject.folder, sieve.kept(), allowed[position])
-    if not found:
-        told = f"None of the frames of {subject.run_id} that were looked at is there; "
-        raise ShareError(told + "run verify to see what is missing.")
+    found: List[Candidate] = []
+    for position, most in allowed.items():
+        numbers = _sharpest(subject, position, most, sound=sound)
+        kept = [Candidate.of(subject.reader.frame(n)) for n in numbers]
+        kept.sort(key=lambda one: (one.elapsed_ns, one.n))
+        found += _look(subject.folder, kept, most)
     return [subject.reader.frame(n) for n in sorted(one.n for one in found)]
 
 
-def _sieves(subject: Subject, allowed: Mapping[str, int]) -> Dict[str, Sieve]:
-    """Return an empty sieve for each position."""
+def _sharpest(subject: Subject, position: str, most: int, *, sound: bool) -> List[int]:
+    """Return the numbers of the frames that are looked at."""
     first, last = subject.reader.frames(0, 1), subject.reader.last_frame()
     if not first or last is None:
-        return {}
+        return []
     begin_ns, end_ns = first[0].draft.elapsed_ns, last.draft.elapsed_ns
-    return {
-        position: Sieve(LOOKED_AT * most, begin_ns, end_ns)
-        for position, most in allowed.items()
-    }
+    return subject.reader.survey.sharpest(
+        position, LOOKED_AT * most, begin_ns, end_ns, sound=sound
+    )
 
 
 def _look(folder: Path, kept: Sequence[Candidate], most: int) -> List[Candidate]:
@@ -265,12 +245,6 @@ def named(subject: Subject, order: ShareOrder) -> List[Frame]:
     return [subject.reader.frame(n) for n in sorted(set(order.frames))]
 
 
-def of_all(subject: Subject, order: ShareOrder, most: int) -> Dict[str, int]:
-    """Return how many stills each position may have of `most` for the whole order."""
-    places = subject.positions if order.position is None else (order.position,)
-    return quotas(places, most)
-
-
 def stills(
     subject: Subject, order: ShareOrder, allowed: Mapping[str, int], bundle: Bundle
 ) -> Iterator[Frame]:
@@ -283,26 +257,25 @@ def stills(
     allowed : mapping
         How many we may suggest, by position.
     bundle : Bundle
-        Is told of each frame that is passed.
+        Is told of each.
+
+    Raises
+    ------
+    ShareError
+        When no picture can be read.
     """
-    total = subject.imaged.frames + sum(allowed.values())
-    passed = count(1)
-
-    def tell() -> None:
-        bundle.tell(min(next(passed), total), total)
-
-    if order.frames:
-        frames = named(subject, order)
-    else:
-        frames = suggested(subject, allowed, tell)
-    for frame in frames:
-        tell()
+    frames = named(subject, order) if order.frames else suggested(subject, allowed)
+    if not frames:
+        told = f"None of the frames of {subject.run_id} that were looked at is there; "
+        raise ShareError(told + "run verify to see what is missing.")
+    for done, frame in enumerate(frames):
+        bundle.tell(done, len(frames))
         yield frame
-    bundle.tell(total, total)
+    bundle.tell(len(frames), len(frames))
 
 
 def stills_findings(
-    subject: Subject, order: ShareOrder, most: int, *, each: bool
+    subject: Subject, order: ShareOrder, allowance: Allowance
 ) -> List[Finding]:
     """Return what is wrong with the stills that are ordered, or with all of them.
 
@@ -310,10 +283,8 @@ def stills_findings(
     ----------
     subject, order
         Of what, and what.
-    most : int
+    allowance : Allowance
         How many may be named.
-    each : bool
-        Whether that holds for each position, or for all together.
     """
     if not order.frames:
         return _none_good(subject, order)
@@ -325,12 +296,13 @@ def stills_findings(
         except NotFoundError as exc:
             found.append(Finding("order.frames", str(exc), blocks=True))
             continue
-        place = frame.draft.position if each else subject.run_id
+        place = frame.draft.position if allowance.each else subject.run_id
         counts[place] = counts.get(place, 0) + 1
         found += _doubts(frame, order)
     for place, here in counts.items():
-        if here > most:
-            told = f"{here} stills of {place} are named and at most {most} are taken; "
+        if here > allowance.most:
+            told = f"{here} stills of {place} are named and at most {allowance.most} "
+            told += "are taken; "
             found.append(Finding("order.frames", told + "name fewer.", blocks=True))
     return found
 
@@ -353,7 +325,7 @@ def _none_good(subject: Subject, order: ShareOrder) -> List[Finding]:
     """Return a finding that blocks, where no frame can be suggested."""
     if order.position not in {None, *subject.positions} or not subject.imaged.frames:
         return []
-    if any(not frame.draft.flags for frame in subject.frames(order.position)):
+    if subject.reader.survey.has_sound(order.position):
         return []
     told = f"No frame of {subject.run_id} passed its checks; name those that you want."
     return [Finding("order.frames", told, blocks=True)]

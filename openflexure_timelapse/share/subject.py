@@ -1,7 +1,7 @@
 """What is shared: one run, what is known of it, and its frames in pages."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
@@ -13,6 +13,7 @@ from openflexure_timelapse.record import Record
 from openflexure_timelapse.schedule import grid_of
 from openflexure_timelapse.share.record_file import record_of
 from openflexure_timelapse.share.shared_log import shared_before
+from openflexure_timelapse.share.tally import Tallies
 from openflexure_timelapse.share.taxa import Taxa
 from openflexure_timelapse.store.fence import check_links
 from openflexure_timelapse.store.layout import local_time
@@ -76,6 +77,8 @@ class Subject:
         Of the run's index.
     taxa : Taxa or None
         The names of organisms that the person has given; None for none.
+    tallies : Tallies
+        Counts its frames.
     """
 
     run_id: str
@@ -90,6 +93,7 @@ class Subject:
     shared_before: Tuple[str, ...]
     reader: RunReader
     taxa: Optional[Taxa] = None
+    tallies: Tallies = field(default_factory=Tallies)
 
     @property
     def positions(self) -> Tuple[str, ...]:
@@ -121,7 +125,9 @@ def time_of(frame: Frame) -> Optional[datetime]:
 
 
 @contextlib.contextmanager
-def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]:
+def open_subject(
+    folder: Path, taxa: Optional[Taxa] = None, tallies: Optional[Tallies] = None
+) -> Iterator[Subject]:
     """Open a run in order to share it.
 
     Parameters
@@ -130,6 +136,8 @@ def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]
         Of the run.
     taxa : Taxa, optional
         As for `Subject`.
+    tallies : Tallies, optional
+        What was counted before, so that it is not counted again.
 
     Raises
     ------
@@ -155,6 +163,7 @@ def open_subject(folder: Path, taxa: Optional[Taxa] = None) -> Iterator[Subject]
             shared_before=shared_before(folder),
             reader=store,
             taxa=taxa,
+            tallies=tallies or Tallies(),
         )
 
 

@@ -6,9 +6,9 @@ than most are left out. The index alone tells all of this, so that it is known b
 anything is written.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby, takewhile
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from openflexure_timelapse.names import slug
 from openflexure_timelapse.quality import size_of
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject
+from openflexure_timelapse.share.tally import PlaceTally
 from openflexure_timelapse.store.fence import (
     LARGEST_FRAME_BYTES,
     is_inside,
@@ -28,9 +29,6 @@ from openflexure_timelapse.store.fence import (
 __all__ = ["Place", "Volume", "pixels_of", "places_of", "time_points", "volumes_of"]
 
 SAMPLES = 3
-# Between due times that are equal but for rounding.
-SAME_NS = 1_000_000
-Size = Tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -108,60 +106,21 @@ class Place(NamedTuple):
     left_out: str
 
 
-@dataclass
-class _Tally:
-    """What was seen of the frames of one size."""
-
-    frames: int = 0
-    points: int = 0
-    slots: List[int] = field(default_factory=lambda: [0, 0])
-    first_due_ns: int = 0
-    due_ns: int = 0
-    interval_ns: Optional[int] = None
-    is_regular: bool = True
-    began_ns: Optional[int] = None
-
-    def add(self, draft: FrameDraft) -> None:
-        """Take note of a frame; they come in the order of their slots."""
-        self.frames += 1
-        if self.began_ns is None and draft.wall_trusted:
-            self.began_ns = draft.wall_ns - draft.elapsed_ns
-        if self.points and draft.slot == self.slots[1]:
-            return
-        if not self.points:
-            self.slots[0], self.first_due_ns = draft.slot, draft.due_ns
-        elif self.interval_ns is None:
-            self.interval_ns = draft.due_ns - self.due_ns
-        elif abs(draft.due_ns - self.due_ns - self.interval_ns) > SAME_NS:
-            self.is_regular = False
-        self.points += 1
-        self.slots[1], self.due_ns = draft.slot, draft.due_ns
-
-    def mean_ns(self) -> Optional[int]:
-        """Return how far the time points are apart on average."""
-        if self.points < 2:  # noqa: PLR2004 - an interval has two ends
-            return None
-        return (self.due_ns - self.first_due_ns) // (self.points - 1)
-
-
 def volumes_of(subject: Subject, order: ShareOrder) -> List[Volume]:
     """Return the volumes of an order; positions without a frame have none."""
     chosen = subject.positions if order.position is None else (order.position,)
-    found = [_volume(subject, position) for position in chosen]
-    return [volume for volume in found if volume is not None]
+    planes = subject.plan.planes.count
+    counted = subject.tallies.of(subject.reader, planes)
+    return [
+        _volume(position, planes, counted[position])
+        for position in chosen
+        if position in counted and counted[position].sizes
+    ]
 
 
-def _volume(subject: Subject, position: str) -> Optional[Volume]:
-    """Return the volume of a position; None where it has no frame."""
-    tallies: Dict[Size, _Tally] = {}
-    planes, last_n, frames = subject.plan.planes.count, 0, 0
-    for frame in subject.frames(position):
-        draft, last_n, frames = frame.draft, frame.n, frames + 1
-        if draft.plane < planes and draft.width > 0 and draft.height > 0:
-            tallies.setdefault((draft.width, draft.height), _Tally()).add(draft)
-    if not tallies:
-        return None
-    size, most = max(tallies.items(), key=lambda item: item[1].frames)
+def _volume(position: str, planes: int, counted: PlaceTally) -> Volume:
+    """Return the volume of a position: of the size that most of its frames have."""
+    size, most = max(counted.sizes.items(), key=lambda item: item[1].frames)
     step_ns = most.interval_ns if most.is_regular else None
     return Volume(
         position=position,
@@ -170,12 +129,12 @@ def _volume(subject: Subject, position: str) -> Optional[Volume]:
         planes=planes,
         points=most.points,
         frames=most.frames,
-        misfits=frames - most.frames,
+        misfits=counted.frames - most.frames,
         missing_slots=max(0, most.slots[1] - most.slots[0] + 1 - most.points),
         interval_ns=step_ns if step_ns and step_ns > 0 else None,
         mean_interval_ns=most.mean_ns(),
         began_ns=most.began_ns,
-        last_n=last_n,
+        last_n=counted.last_n,
     )
 
 

@@ -17,6 +17,7 @@ from openflexure_timelapse.store.layout import (
     FrameName,
 )
 from openflexure_timelapse.store.overview import Overview
+from openflexure_timelapse.store.survey import Survey
 
 __all__ = ["RunReader"]
 
@@ -41,6 +42,8 @@ class RunReader:
         The folder's name.
     overview : Overview
         The run at a glance.
+    survey : Survey
+        Its frames by a few of their facts.
     """
 
     def __init__(self, folder: Path, index: Index) -> None:
@@ -49,6 +52,7 @@ class RunReader:
         self._header = read_header(folder)
         self._index = index
         self.overview = Overview(index)
+        self.survey = Survey(index)
 
     @property
     def header(self) -> Dict[str, Any]:

@@ -54,6 +54,7 @@ from openflexure_timelapse.store.layout import (
 from openflexure_timelapse.store.lock import RunLock
 from openflexure_timelapse.store.overview import Overview
 from openflexure_timelapse.store.run_reader import RunReader
+from openflexure_timelapse.store.survey import Survey
 
 __all__ = ["RunStore", "Totals"]
 
@@ -228,7 +229,8 @@ class RunStore(RunReader):
                 raise StorageError(told + "the run goes on by itself.")
             index = _open_index(self.folder, writable=True)
             opened.pop_all()
-        self._lock, self._index, self.overview = lock, index, Overview(index)
+        self._lock, self._index = lock, index
+        self.overview, self.survey = Overview(index), Survey(index)
         self._folders.clear()
 
     def __enter__(self) -> Self:

@@ -4,20 +4,16 @@
 const ROOT = new URL("../", document.baseURI);
 const PATIENCE_MS = 20000;
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, data) {
     super(data.message || `The microscope answered ${status}.`);
-    this.status = status;
-    this.name = data.name || "";
     this.fields = data.fields || [];
   }
 }
 
-export class NoAnswerError extends Error {
+class NoAnswerError extends Error {
   constructor() {
     super("The microscope did not answer. A run goes on there by itself; try again in a moment.");
-    this.status = 0;
-    this.fields = [];
   }
 }
 
@@ -73,19 +69,5 @@ export async function picture(relative) {
   return body;
 }
 
-/* Verbs that an older server lacks: asked once, and never again after a 404 that is not
-   ours. One of ours is about a run, and says nothing of the verb. */
-const lacking = new Set();
-
-export const isLacking = (error) =>
-  (error.status === 404 && error.name !== "NotFoundError") || error.status === 405;
-
-export async function getIfThere(verb, relative) {
-  if (lacking.has(verb)) return null;
-  try {
-    return await get(relative);
-  } catch (error) {
-    if (isLacking(error)) lacking.add(verb);
-    return null;
-  }
-}
+/* For what costs no word where it cannot be had: what was shown stays. */
+export const getQuietly = (relative) => get(relative).catch(() => null);

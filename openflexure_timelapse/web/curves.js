@@ -1,16 +1,17 @@
 /* Focus, drift and lateness as small curves. */
 
-import { getIfThere, path } from "./api.js";
+import { getQuietly, path } from "./api.js";
 import { el, show, svg } from "./dom.js";
 import { milliseconds, whole } from "./numbers.js";
 
 const POINTS = 120;
 const WIDTH = 240;
 const HEIGHT = 44;
+const steps = (value) => `${whole(Math.round(value))} steps`;
 const KINDS = [
-  { what: "focus", title: "Focus height", lines: ["z"], told: (value) => `${whole(Math.round(value))} steps` },
-  { what: "drift", title: "Drift", lines: ["x", "y"], told: (value) => `${whole(Math.round(value))} steps` },
-  { what: "lateness", title: "Lateness", lines: [""], told: (value) => milliseconds(value) },
+  { what: "focus", title: "Focus height", lines: ["z"], told: steps },
+  { what: "drift", title: "Drift", lines: ["x", "y"], told: steps },
+  { what: "lateness", title: "Lateness", lines: [""], told: milliseconds },
 ];
 
 export class Curves {
@@ -23,9 +24,9 @@ export class Curves {
     const charts = [];
     for (const kind of KINDS) {
       const address = `${path("runs", this.run, "series")}?what=${kind.what}&points=${POINTS}`;
-      const told = await getIfThere("series", address);
+      const told = await getQuietly(address);
       if (!told) continue;
-      for (const { position, points } of series(told)) {
+      for (const { position, points } of told.series || [told]) {
         if (points.length > 1) charts.push(chart(kind, position, points));
       }
     }
@@ -34,13 +35,6 @@ export class Curves {
     this.element.replaceChildren(...drawn);
     show(this.element);
   }
-}
-
-/* Whatever form the answer has, as [{position, points: [[slot, value ...]]}]; pure. */
-export function series(told) {
-  const list = Array.isArray(told) ? told : told.series || told.points || [];
-  if (!list.length) return [];
-  return Array.isArray(list[0]) ? [{ position: "", points: list }] : list;
 }
 
 function chart(kind, position, points) {

@@ -102,8 +102,6 @@ export class Previews {
     this.ahead = [];
   }
 
-  kept(n) { return this.urls.get(n) || null; }
-
   /* Resolves to an address that shows at once. */
   load(n) {
     const kept = this.urls.get(n);

@@ -1,6 +1,6 @@
 /* The runs on the microscope: a list in pages, and one of them in full. */
 
-import { fileAddress, frameAddress, get, isLacking, path, post } from "./api.js";
+import { fileAddress, frameAddress, get, path, post } from "./api.js";
 import { at, button, el, facts, icon, say, show } from "./dom.js";
 import { Curves } from "./curves.js";
 import { confirmedDelete, Maker, Shelf } from "./movies.js";
@@ -16,13 +16,10 @@ export class Look {
   constructor() {
     this.rows = new Map();
     this.open = null;
-    this.canVerify = true;
     at("more-runs").addEventListener("click", () => this.more());
-    if ("IntersectionObserver" in window) {
-      this.end = new IntersectionObserver((seen) => { if (seen.some((entry) => entry.isIntersecting)) this.more(); },
-        { rootMargin: "300px" });
-      this.end.observe(at("more-runs"));
-    }
+    this.end = new IntersectionObserver((seen) => { if (seen.some((entry) => entry.isIntersecting)) this.more(); },
+      { rootMargin: "300px" });
+    this.end.observe(at("more-runs"));
   }
 
   /* ------------------------------------------------------------------------- list */
@@ -56,10 +53,8 @@ export class Look {
       const { runs } = await get(`runs?after=${encodeURIComponent(last.dataset.run)}&limit=${PAGE}`);
       at("runs").append(...runs.map((run) => this.item(run)));
       this.ended(runs.length < PAGE);
-      if (this.end) { // tells once more, also where the end never left the window
-        this.end.unobserve(at("more-runs"));
-        this.end.observe(at("more-runs"));
-      }
+      this.end.unobserve(at("more-runs")); // tells once more, also where the end never left the window
+      this.end.observe(at("more-runs"));
     } catch (error) {
       say(at("runs-told"), error.message);
     } finally {
@@ -168,13 +163,13 @@ export class Look {
     if (found.frames) {
       open.player = new Player(about);
       parts.unshift(open.player.element, timeline.element);
-      open.share = new Share(about, shelf);
+      open.share = new Share(about, shelf, open.player);
       parts.push(new Maker(about, shelf, open.player).element, open.share.element);
     } else parts.unshift(timeline.element);
     const downloads = el("div", { className: "buttons" });
     shelf.onfiles = (files) => this.downloads(downloads, run, files);
     const actions = el("div", { className: "buttons" },
-      this.canVerify ? button("Check the files", () => this.verify(run, shelf), { glyph: "check" }) : null,
+      button("Check the files", () => this.verify(run, shelf), { glyph: "check" }),
       this.deleter({ run, name, frames: found.frames, bytes: found.bytes }, told));
     at("one").append(...parts, shelf.element, curves.element, downloads, actions);
     if (open.player) open.player.seek(0);
@@ -195,12 +190,11 @@ export class Look {
   async verify(run, shelf) {
     try {
       const { job } = await post(`${path("runs", run)}/verify`);
-      shelf.seen.add(typeof job === "string" ? job : job.job);
+      shelf.seen.add(job.job);
       say(shelf.told, "The files are being checked.");
       shelf.update();
     } catch (error) {
-      if (isLacking(error)) this.canVerify = false;
-      say(shelf.told, isLacking(error) ? "This microscope's server cannot check files from here." : error.message);
+      say(shelf.told, error.message);
     }
   }
 

@@ -98,9 +98,16 @@ export class Shelf {
     const picture = name.endsWith(".zip") ? null
       : isPicture ? el("img", { src, alt: `The time-lapse as a ${name.endsWith(".png") ? "" : "moving "}picture, ${short}`, loading: "lazy" })
       : el("video", { src, controls: true, preload: "metadata", playsInline: true, loop: true, "aria-label": `The time-lapse as a movie, ${short}` });
-    return el("li", {}, picture && el("div", { className: "frame" }, picture),
-      el("a", { href: src, download: `${this.run}_${short}`, className: "button" }, icon("save"),
-        el("span", { text: `Download ${short}, ${bytes(size)}` })));
+    const link = el("a", { href: src, download: `${this.run}_${short}`, className: "button" }, icon("save"),
+      el("span", { text: `Download ${short}, ${bytes(size)}` }));
+    return el("li", {}, picture && el("div", { className: "frame" }, picture), name.startsWith("share/")
+      ? el("div", { className: "row" }, link, button("", () => this.drop(name, short, src), { glyph: "bin", kind: "glyph stop", label: `Delete ${short}` })) : link);
+  }
+
+  async drop(name, short, src) {
+    if (!await sure(`Delete ${short}?`, "The frames stay; it can be made again.")) return;
+    await ask(`${src}?confirm=${encodeURIComponent(name)}`, "DELETE").catch((error) => say(this.told, error.message));
+    this.update();
   }
 }
 
@@ -118,7 +125,6 @@ function endText(job) {
 }
 
 function reportText(report) {
-  if (!report) return "The files were checked.";
   if (report.ok) return "Every file was checked: nothing is missing or damaged.";
   return `The files were checked, and something is wrong. The frames that are there can still be used. ${report.lines.slice(0, 8).join(" ")}`;
 }
@@ -270,12 +276,11 @@ export class Maker {
   }
 }
 
+const sure = (title, text) => confirm({ title, text, yes: "Delete it", no: "Keep it" });
+
 export async function confirmedDelete({ run, name, frames, bytes: size }) {
-  const yes = await confirm({
-    title: `Delete “${name.slice(0, 120)}”?`,
-    text: `${frames === null ? "Its frames" : many(frames, "frame")} and its movies (${bytes(size)}) are deleted from the microscope. This cannot be undone.`,
-    yes: "Delete it", no: "Keep it",
-  });
+  const yes = await sure(`Delete “${name.slice(0, 120)}”?`,
+    `${frames === null ? "Its frames" : many(frames, "frame")} and its movies (${bytes(size)}) are deleted from the microscope. This cannot be undone.`);
   if (yes) await ask(`${path("runs", run)}?confirm=${encodeURIComponent(run)}`, "DELETE");
   return yes;
 }

@@ -27,7 +27,7 @@ export function bytes(count) {
 
 export const whole = (count) => Number(count).toLocaleString();
 
-export const many = (count, one, more = `${one}s`) => `${whole(count)} ${count === 1 ? one : more}`;
+export const many = (count, one) => `${whole(count)} ${one}${count === 1 ? "" : "s"}`;
 
 export function milliseconds(ms) {
   if (ms === null || ms === undefined) return "–";
@@ -55,7 +55,7 @@ function told(time, now) {
 }
 
 /* Minutes east of UTC as written in the text; null where it says nothing. */
-export function offsetOf(iso) {
+function offsetOf(iso) {
   if (/[zZ]$/.test(iso)) return 0;
   const found = /([+-])(\d\d):?(\d\d)$/.exec(iso);
   if (!found) return null;

@@ -66,7 +66,7 @@ function told(status) {
   setup.busy(status, active);
   show(at("now-dot"), active);
   if (!active) startWarnings = [];
-  showWarnings([...startWarnings, ...(status.warnings || [])]);
+  showWarnings([...startWarnings, ...status.warnings]);
   if (!view) open(["idle", undefined].includes(status.phase) ? "setup" : "run", { focus: false });
 }
 

@@ -9,13 +9,13 @@ const LONGEST_RUN_S = 3660 * 86400;
 const MOST_FRAMES = 100000000;
 
 export const PRESETS = [
-  { key: "pond", title: "Pond life", told: "every 2 s for 10 minutes",
+  { title: "Pond life", told: "every 2 s for 10 minutes",
     plan: { name: "Pond life", interval_s: 2, frames: 300, autofocus: { every: 60 } } },
-  { key: "algae", title: "Growing algae", told: "every 10 minutes for 7 days",
+  { title: "Growing algae", told: "every 10 minutes for 7 days",
     plan: { name: "Growing algae", interval_s: 600, frames: 1008, autofocus: { every: 6 } } },
-  { key: "overnight", title: "Overnight", told: "every minute for 12 hours",
+  { title: "Overnight", told: "every minute for 12 hours",
     plan: { name: "Overnight", interval_s: 60, frames: 720, autofocus: { every: 30 } } },
-  { key: "try", title: "Two minutes to try", told: "every 5 s for 2 minutes",
+  { title: "Two minutes to try", told: "every 5 s for 2 minutes",
     plan: { name: "First try", interval_s: 5, frames: 24 } },
 ];
 
@@ -24,7 +24,7 @@ export const PRESETS = [
    Interval, number, duration and playback are two choices: the one made before and the
    one just made. The third follows. Number and playback are the same choice. */
 
-export const START = { interval_s: 30, frames: 120, duration_s: 3600, playback_s: 8, fps: 15,
+const START = { interval_s: 30, frames: 120, duration_s: 3600, playback_s: 8, fps: 15,
   recent: ["frames", "interval"] };
 
 const GROUP = { interval: "interval", frames: "frames", playback: "frames", duration: "duration" };

@@ -1,6 +1,6 @@
 /* The list of places that a plan visits: add, name, reorder, remove, go there. */
 
-import { get, isLacking, post } from "./api.js";
+import { get, post } from "./api.js";
 import { at, button, el, say } from "./dom.js";
 import { many, whole } from "./numbers.js";
 
@@ -8,7 +8,6 @@ export class Positions {
   constructor(changed) {
     this.changed = changed;
     this.places = [];
-    this.canGo = true;
     at("add-position").addEventListener("click", () => this.add());
   }
 
@@ -44,7 +43,7 @@ export class Positions {
       el("span", { className: "quiet small grow", text: where }),
       act("up", "Move up", () => this.move(index, -1), index === 0),
       act("down", "Move down", () => this.move(index, 1), index === this.places.length - 1),
-      this.canGo ? act("go", "Go to", () => this.go(place)) : null,
+      act("go", "Go to", () => this.go(place)),
       act("close", "Remove", () => this.remove(index))));
     sign();
     return row;
@@ -97,11 +96,7 @@ export class Positions {
       await post("go_to", { x: place.x, y: place.y, z: place.z });
       this.tell(`The stage is at ${place.name}.`);
     } catch (error) {
-      if (isLacking(error)) {
-        this.canGo = false;
-        this.draw();
-        this.tell("This microscope's server cannot go to a place from here; move the stage as usual.");
-      } else this.tell(error.message);
+      this.tell(error.message);
     }
   }
 }

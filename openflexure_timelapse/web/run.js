@@ -1,6 +1,6 @@
 /* The run that is under way, or that ended last. */
 
-import { fileAddress, frameAddress, getIfThere, path, post } from "./api.js";
+import { fileAddress, frameAddress, getQuietly, path, post } from "./api.js";
 import { at, confirm, el, facts, say, show } from "./dom.js";
 import { Curves } from "./curves.js";
 import { Shelf } from "./movies.js";
@@ -115,7 +115,7 @@ export class Run {
     if (!last || key === this.key) return;
     this.key = key;
     const id = this.id;
-    const told = await getIfThere("positions", path("runs", id, "positions"));
+    const told = await getQuietly(path("runs", id, "positions"));
     if (id !== this.id) return;
     const places = told ? told.positions.filter((place) => place.last) : [{ name: last.position, last }];
     places.forEach((place, index) => this.picture(place, index, places.length));
@@ -171,7 +171,7 @@ export class Run {
   /* The films so far; of a run that has ended the shelf tells. */
   async soFar() {
     const { id } = this;
-    const told = await getIfThere("files", path("runs", id, "files"));
+    const told = await getQuietly(path("runs", id, "files"));
     if (id !== this.id || !told) return;
     const films = told.files.filter(({ name }) => this.isActive && name.endsWith("_so_far.mp4"));
     at("run-movies").replaceChildren(this.shelf.element, ...films.map(({ name }) =>

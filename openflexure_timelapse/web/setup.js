@@ -212,8 +212,8 @@ export class Setup {
   }
 
   showFound(plan, found) {
-    const warnings = [...(found.warnings || [])];
-    const pictures = found.frames !== null && found.frames !== undefined;
+    const warnings = [...found.warnings];
+    const pictures = found.frames !== null;
     const rows = [
       ["Ends", found.ends_at ? moment(found.ends_at) : "when you stop it"],
       ["Frames", pictures ? whole(found.frames) : `${whole(found.slots_that_fit)} time points fit`],
@@ -252,7 +252,7 @@ export class Setup {
     try {
       const { run, warnings } = await post("start", plan);
       this.touched = false;
-      await this.started(run, warnings || []);
+      await this.started(run, warnings);
     } catch (error) {
       const field = error.fields && error.fields[0] && fieldOf(error.fields[0].field);
       this.refuse(error.message, field);

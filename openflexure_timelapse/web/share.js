@@ -3,6 +3,7 @@
 import { ask, get, path, post } from "./api.js";
 import { el, icon, say, show } from "./dom.js";
 import { bytes, moment, typed } from "./numbers.js";
+import { Stills } from "./stills.js";
 import { Picker } from "./taxa.js";
 
 const SAVE_MS = 500;
@@ -25,6 +26,7 @@ const TEXTS = ["title", "caption", "place", "photographer", "notes",
   ...MORE.flatMap(([, fields]) => fields.map(([name]) => name)).filter((name) => !NUMBERS.includes(name))];
 const unit = (input, text) => (text ? el("span", { className: "row" }, input, el("span", { className: "unit", text })) : input);
 const choice = (name, rows) => el("select", { name }, rows.map(([value, text]) => el("option", { value, text })));
+const grid = (...fields) => el("div", { className: "grid" }, ...fields);
 const WIDE = ["title", "place", "photographer", "geographic_area"];
 const text = (name, title, of) => el("label", { className: WIDE.includes(name) && "wide" }, `${title} `,
   unit(el("input", NUMBERS.includes(name) ? { name, inputMode: "decimal" } : { name, maxLength: 200, dir: "auto" }), of));
@@ -40,9 +42,8 @@ function sampledAt(day, clock) {
 }
 
 export class Share {
-  constructor(run, shelf) {
-    this.run = run;
-    this.shelf = shelf;
+  constructor(run, shelf, player) {
+    Object.assign(this, { run, shelf, player });
     this.turn = Promise.resolve();
     this.body = el("div", {}, el("p", { className: "quiet small", text: "Looking …" }));
     this.element = el("details", { className: "share", ontoggle: () => { if (this.element.open && !this.form) this.open(); } },
@@ -72,16 +73,19 @@ export class Share {
   build() {
     const { destinations, positions, imaged, names } = this.known;
     this.picker = new Picker(() => this.changed(), names);
+    this.stills = new Stills(this.player, () => this.changed());
+    this.movie = choice("movie", []);
     this.findings = el("ul", { "aria-label": "Missing or doubtful", "aria-live": "polite" });
     this.told = el("p", { className: "quiet small", role: "status" });
     this.order = el("button", { type: "submit", className: "main", disabled: true }, icon("save"), el("span", { text: "Make the bundle" }));
     const span = imaged.begin ? `Imaged ${moment(imaged.begin)} to ${moment(imaged.end)}. ` : "";
     return el("form", { noValidate: true, autocomplete: "off", oninput: () => this.changed(), onsubmit: (event) => { event.preventDefault(); this.make(); } },
-      el("p", { className: "small quiet", text: `${span}What you write here is kept with the run and goes along; nothing is sent anywhere.` }),
+      el("p", { className: "small quiet", text: `${span}What you write is kept with the run and goes along; nothing is sent.` }),
       el("div", { className: "grid" },
         el("label", { className: "all" }, "Where it belongs ", choice("destination", [["", "choose …"], ...destinations.map(({ name, title }) => [name, title])])),
         positions.length > 1 ? el("label", {}, "Position ", choice("position", [["", "all"], ...positions.map((name) => [name, name])])) : null,
         el("label", { data: { of: "artportalen" } }, "Coordinates there ", choice("coordinates", [["sweref99tm", "SWEREF 99 TM"], ["wgs84", "WGS 84"]])),
+        el("label", {}, "Movie ", this.movie),
         el("label", { data: { of: "gbif" }, className: "all" }, "Address of the media, if known ", el("input", { name: "base_url", maxLength: 500 })),
         text("title", "Title"), this.picker.element,
         el("label", { className: "wide" }, "It lived ", choice("origin", ORIGINS)),
@@ -94,10 +98,11 @@ export class Share {
       el("div", { className: "row wrap" },
         el("label", { className: "tick" }, el("input", { type: "checkbox", name: "uncertain" }), " I am not sure of the name"),
         el("label", { className: "tick", data: { of: "nordic-microalgae inaturalist" } }, el("input", { type: "checkbox", name: "place_in_images" }), " Place in the images too")),
+      this.stills.element,
       el("details", {}, el("summary", { text: "More about it" }),
-        el("div", { className: "grid" }, long("caption", "Caption")),
-        MORE.map(([title, fields]) => el("fieldset", {}, el("legend", { text: title }), el("div", { className: "grid" }, fields.map((field) => text(...field))))),
-        el("div", { className: "grid" }, long("notes", "Notes for yourself, never shared"))),
+        grid(long("caption", "Caption")),
+        MORE.map(([title, fields]) => el("fieldset", {}, el("legend", { text: title }), grid(fields.map((field) => text(...field))))),
+        grid(long("notes", "Notes for yourself, never shared"))),
       this.findings, this.told, el("div", { className: "buttons" }, this.order));
   }
 
@@ -139,13 +144,14 @@ export class Share {
   fit() {
     const to = this.form.elements.destination.value;
     for (const one of this.form.querySelectorAll("[data-of]")) show(one, one.dataset.of.split(" ").includes(to));
+    show(this.movie.parentElement, this.movie.options.length > 1);
   }
 
   asked() {
     const fields = this.form.elements;
     const order = { destination: fields.destination.value };
     const of = (name) => fields[name] && fields[name].offsetParent;
-    for (const name of ["position", "coordinates", "base_url"]) if (of(name) && fields[name].value) order[name] = fields[name].value.trim();
+    for (const name of ["position", "movie", "coordinates", "base_url"]) if (of(name) && fields[name].value) order[name] = fields[name].value.trim();
     if (of("place_in_images") && fields.place_in_images.checked) order.place_in_images = true;
     return order;
   }
@@ -179,11 +185,28 @@ export class Share {
       say(this.told, "Kept with the run.");
     }
     const order = this.asked();
+    await this.offer(order);
     if (!order.destination) { this.tell([]); return; }
-    const found = await post(`${this.at}/share/check`, order);
+    const frames = this.stills.chosen();
+    if (!frames) throw new Error("No picture is chosen; tick at least one.");
+    this.chosen = frames.length ? { ...order, frames } : order;
+    const found = await post(`${this.at}/share/check`, this.chosen);
     this.tell(found.findings);
     this.order.disabled = !found.ready || Boolean(this.timer);
     say(this.told, found.ready ? `Ready; takes up to ${bytes(found.bytes_needed)}.` : "Not ready yet; see above.");
+  }
+
+  /* What can be chosen there: asked again where that may be something else. */
+  async offer({ destination, position }) {
+    const to = JSON.stringify([destination, position]);
+    const key = to + (this.shelf.files || []).filter(({ name }) => name.startsWith("movies/")).length;
+    if (key === this.key) return;
+    const found = destination ? await post(`${this.at}/share/choices`, { destination, position }) : { stills: [], movies: [] };
+    this.stills.set(found, to !== this.to);
+    [this.to, this.key] = [to, key];
+    const { value } = this.movie;
+    this.movie.replaceChildren(...["", ...found.movies].map((name) => el("option", { value: name, text: name.slice(7) || "what fits", selected: name === value })));
+    this.fit();
   }
 
   refuse(error) {
@@ -209,7 +232,7 @@ export class Share {
     await this.update();
     if (this.order.disabled) return;
     try {
-      const { job } = await post(`${this.at}/share`, this.asked());
+      const { job } = await post(`${this.at}/share`, this.chosen);
       this.shelf.seen.add(job.job);
       say(this.told, "");
       say(this.shelf.told, "");

@@ -56,7 +56,7 @@ export class Picker {
     this.found = taxa;
     this.list.replaceChildren(...taxa.map((taxon, index) => el("li", { id: `taxon-${index}`, role: "option", "aria-selected": "false",
       onmousedown: (event) => { event.preventDefault(); this.choose(index); } },
-    el("span", { text: `${taxon.name} ` }), el("span", { className: "small quiet", text: [taxon.authority, taxon.rank, numbers(taxon)].filter(Boolean).join(" · ") }))));
+    el("span", { text: `${taxon.name} ` }), el("span", { className: "small quiet", text: [taxon.authority, taxon.vernacular, taxon.rank, taxon.status !== "accepted" && taxon.status, numbers(taxon)].filter(Boolean).join(" · ") }))));
     this.point(-1);
     this.unfold(taxa.length > 0);
   }

@@ -1,12 +1,11 @@
 /* How the time points of a run ended, along its length; tap for the reason. */
 
-import { get, getIfThere, path } from "./api.js";
+import { get, getQuietly, path } from "./api.js";
 import { el, say, show, svg } from "./dom.js";
 import { whole } from "./numbers.js";
 import { OUTCOMES, outcomeText, reasonText } from "./words.js";
 
 const MOST_BINS = 60;
-const ROWS = 1000;
 const HEIGHT = 28;
 const REASONS_SHOWN = 4;
 
@@ -28,8 +27,8 @@ export class Timeline {
 
   /* Asks again; `counts` are the run's own. */
   async update(counts) {
-    const found = await this.fetch(counts).catch(() => null);
-    if (!found) return; // what was shown stays
+    const found = await getQuietly(`${path("runs", this.run, "timeline")}?bins=${MOST_BINS}`);
+    if (!found) return;
     show(this.element, found.bins.length > 0);
     if (!found.bins.length) return;
     this.bins = found.bins;
@@ -37,15 +36,6 @@ export class Timeline {
     this.total = Math.max(found.slots || last, last);
     this.draw();
     this.tellLegend(counts);
-  }
-
-  async fetch(counts) {
-    const told = await getIfThere("timeline", `${path("runs", this.run, "timeline")}?bins=${MOST_BINS}`);
-    if (told) return told;
-    const decided = OUTCOMES.reduce((sum, name) => sum + (counts[name] || 0), 0);
-    const { slots } = await get(`${path("runs", this.run, "slots")}?limit=${ROWS}`);
-    if (!slots.length || slots[slots.length - 1].last + 1 < decided) return null;
-    return { slots: null, bins: binned(slots, decided) };
   }
 
   draw() {
@@ -145,19 +135,3 @@ export class Timeline {
 const span = (row) => (row.first === row.last ? `Time point ${whole(row.first + 1)}` : `Time points ${whole(row.first + 1)} to ${whole(row.last + 1)}`);
 
 const binText = (bin) => `${span(bin)}: ${outcomeText(bin) || "nothing yet"}.`;
-
-/* From rows of outcomes, at most `MOST_BINS` stretches; pure. */
-export function binned(rows, decided) {
-  const width = Math.max(1, Math.ceil(decided / MOST_BINS));
-  const bins = [];
-  for (let first = 0; first < decided; first += width) {
-    bins.push({ first, last: Math.min(first + width, decided) - 1, captured: 0, late: 0, skipped: 0, failed: 0 });
-  }
-  for (const row of rows) {
-    for (let index = Math.floor(row.first / width); index < bins.length && bins[index].first <= row.last; index += 1) {
-      const bin = bins[index];
-      bin[row.outcome] += Math.min(row.last, bin.last) - Math.max(row.first, bin.first) + 1;
-    }
-  }
-  return bins;
-}

@@ -23,16 +23,13 @@ const REASONS = {
 
 export const reasonText = (reason) => REASONS[reason] || "";
 
-export function phaseText(status) {
-  switch (status.phase) {
-    case "waiting": return "Waiting for the start";
-    case "running": return "Recording";
-    case "finishing": return "Finishing: the last frame is saved and the movie is made";
-    case "paused": return pausedText(status);
-    case "ended": return endedText(status);
-    default: return "";
-  }
-}
+export const phaseText = (status) => ({
+  waiting: "Waiting for the start",
+  running: "Recording",
+  finishing: "Finishing: the last frame is saved and the movie is made",
+  paused: pausedText(status),
+  ended: endedText(status),
+}[status.phase] || "");
 
 function pausedText(status) {
   return {
@@ -56,17 +53,11 @@ function endedText(status) {
 export const outcomeText = (counts) =>
   OUTCOMES.filter((name) => counts[name]).map((name) => `${counts[name].toLocaleString()} ${name}`).join(", ");
 
-const FLAGS = {
-  dark: "dark", bright: "overexposed", repeated: "the same as the one before",
-  blurred: "blurred", wrong_size: "of another size",
-};
+const FLAGS = { bright: "overexposed", repeated: "the same as the one before", wrong_size: "of another size" };
 
 export const flagText = (flags) => (flags || []).map((flag) => FLAGS[flag] || flag).join(", ");
 
-const JOBS = {
-  queued: "waits for its turn", running: "under way", done: "done",
-  failed: "failed", cancelled: "cancelled",
-};
+const JOBS = { queued: "waits for its turn", running: "under way" };
 
 const KINDS = { verify: "Check of the files", share: "Bundle" };
 

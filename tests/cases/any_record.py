@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from openflexure_timelapse.record import Record, Taxon
 from openflexure_timelapse.share.licences import GBIF, LICENCES
-from openflexure_timelapse.share.nordic_form import AREAS
+from openflexure_timelapse.share.nordic_waters import AREAS
 
 __all__ = ["complete_records", "places", "records", "words"]
 

@@ -207,6 +207,7 @@ def _refusals(visitor: Visitor) -> List[Tuple[str, int, Any, str]]:
         ("PUT", "runs/2026-01-01_000000_none/record", {"title": "x"}),
         ("POST", "runs/2026-01-01_000000_none/share", {"destination": "gbif"}),
         ("POST", "runs/2026-01-01_000000_none/share/check", {"destination": "x"}),
+        ("POST", "runs/2026-01-01_000000_none/share/choices", {"destination": "x"}),
         ("GET", "taxa?limit=0&query=a", None),
     ]
     told = []
@@ -300,6 +301,9 @@ def _share(visitor: Visitor, run: str, note: Any) -> None:
     note("record", visitor.get(f"{at}/record"))
     missing = note("share_check", visitor.post(f"{at}/share/check", order))
     assert not missing["ready"]
+    choices = note("share_choices", visitor.post(f"{at}/share/choices", order))
+    assert choices["most"] == 10
+    assert [still["n"] for still in choices["stills"]] == [1, 2, 3, 4]
     refused = visitor.ask("POST", f"{at}/share", order)
     assert (refused.code, refused.json["name"]) == (422, "InvalidShareError")
     record = {"title": "Sj\u00f6", "photographer": "\u00c5sa", "latitude": None}
@@ -318,6 +322,28 @@ def _share(visitor: Visitor, run: str, note: Any) -> None:
     assert bundle.headers["content-type"] == "application/zip"
     assert bundle.body[:2] == b"PK"
     note("taxa", visitor.get("taxa?query=a"))
+    note("bundle_deleted", _delete_bundle(visitor, at, shared["file"]))
+
+
+def _delete_bundle(visitor: Visitor, at: str, file: str) -> Dict[str, Any]:
+    """Delete a bundle: not without its name once more, and nothing but bundles."""
+    for name, confirm, code in (
+        (file, "", 400),
+        (file, "yes", 400),
+        ("run.json", "run.json", 404),
+        ("movies/here.mp4", "movies/here.mp4", 404),
+        ("share/shared.json", "share/shared.json", 404),
+        ("share/../run.db", "share/../run.db", 404),
+    ):
+        answer = visitor.ask("DELETE", f"{at}/files/{name}?confirm={confirm}")
+        assert answer.code in (code, 422), (name, answer)
+    gone = visitor.ask("DELETE", f"{at}/files/{file}?confirm={file}")
+    assert gone.code == 200, gone
+    assert visitor.ask("GET", f"{at}/files/{file}").code == 404
+    assert visitor.get(f"{at}/record")["shared_before"] == ["nordic-microalgae"]
+    names = [item["name"] for item in visitor.get(f"{at}/files")["files"]]
+    assert {"run.json", "frames.csv", "movies/here.mp4"} <= set(names)
+    return dict(gone.json)
 
 
 def _steer(visitor: Visitor, note: Any) -> None:

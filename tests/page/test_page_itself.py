@@ -47,13 +47,18 @@ def test_every_module_is_fetched_early() -> None:
 
 
 def _unfold(page: Any) -> None:
-    """Open every fold of a view, also those that were in another one."""
+    """Open every fold of a view, also those that were in another one.
+
+    Of sharing also what is shown for a destination that takes much.
+    """
     for _ in range(2):
         for fold in page.query_selector_all("details:not([open]) summary"):
             if fold.is_visible():
                 fold.click()
         if page.query_selector(".share[open]"):
             page.wait_for_selector(".share form")
+            page.select_option("[name=destination]", "inaturalist")
+            page.wait_for_selector(".stills li")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -3,7 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 ROWS = (
     "scientific_name\tauthority\trank\ttaxon_id\tstatus\n"
@@ -91,3 +91,114 @@ def test_what_cannot_be_is_told_and_not_kept(visit: Any, stand: Any) -> None:
     record = stand.visitor.get(f"runs/{run}/record")["record"]
     assert (record["latitude"], record["longitude"]) == (57.7, 11.97)
     assert record["sampled_at"] is None
+
+
+KNOWN = {
+    "title": "Kedjan",
+    "photographer": "Åsa",
+    "sampled_at": "2020-10-20",
+    "latitude": 57.7,
+    "longitude": 11.9,
+}
+
+
+def test_pictures_are_chosen(visit: Any, stand: Any) -> None:
+    """What is suggested, without one, with the next of another, and one more."""
+    run = stand.ran(frames=16, name="Pond")
+    assert stand.visitor.ask("PUT", f"runs/{run}/record", KNOWN).code == 200
+    page = _opened(visit)
+    page.select_option("[name=destination]", "nordic-microalgae")
+    visit.shows(".share legend", "Pictures: 10, at most 10")
+    suggested = _shown(page)
+    assert len(set(suggested)) == 10
+    page.locator(".stills li").first.scroll_into_view_if_needed()
+    visit.keep("share_stills_300")
+    page.wait_for_selector(".share [type=submit]:enabled")
+    page.uncheck(".stills li:nth-child(2) [type=checkbox]")
+    page.click(".stills li:nth-child(5) [title='Next frame']")
+    visit.until(
+        "(before) => document.querySelector('.stills li:nth-child(5) img').alt"
+        " !== `Frame ${before}`",
+        suggested[4],
+    )
+    free = next(n for n in range(1, 17) if n not in _shown(page))
+    page.fill(".player [type=range]", str(free - 1))
+    visit.until(
+        "(n) => document.querySelector('.player img').dataset.n === String(n)", free
+    )
+    page.click("text=Add the frame that is shown above")
+    visit.shows(".share legend", "Pictures: 10, at most 10")
+    wanted = [n for at, n in enumerate(_shown(page)) if at != 1]
+    assert len(wanted) == 10
+    assert free in wanted
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.locator(".stills").scroll_into_view_if_needed()
+    visit.keep("share_stills_1280")
+    page.click("text=Add the frame that is shown above")
+    assert page.locator(".stills li").count() == 11  # it is there already
+    page.check(".stills li:nth-child(2) [type=checkbox]")
+    visit.shows(".share", "11 stills of")
+    page.uncheck(".stills li:nth-child(2) [type=checkbox]")
+    page.click(".share [type=submit]:enabled")
+    visit.shows("#one .shelf", "The bundle is ready below.")
+    (bundle,) = stand.data.glob("*/share/*.zip")
+    with zipfile.ZipFile(str(bundle)) as found:
+        images = [Path(name).stem for name in found.namelist() if "/images/" in name]
+    assert {int(stem.split("-")[1]) for stem in images} == set(wanted)
+
+
+def test_a_movie_is_chosen_and_the_bundle_deleted(visit: Any, stand: Any) -> None:
+    """The GIFs that the destination takes; a bundle goes when it is asked for twice."""
+    run = stand.ran(frames=4, name="Pond")
+    for recipe in ({"width": 64}, {"width": 32}):
+        stand.visitor.post(f"runs/{run}/movies", {"format": "gif", **recipe})
+    stand.visitor.until(
+        "jobs", lambda told: all(job["state"] == "done" for job in told["jobs"])
+    )
+    assert stand.visitor.ask("PUT", f"runs/{run}/record", KNOWN).code == 200
+    page = _opened(visit)
+    page.select_option("[name=destination]", "inaturalist")
+    visit.shows(".share legend", "Pictures: 4, at most 19")
+    movies = "[...document.querySelector('.share [name=movie]').options]"
+    texts = page.evaluate(f"{movies}.map((option) => option.text)")
+    assert texts == ["what fits", "here.gif", "here_2.gif"]
+    page.select_option(".share [name=movie]", "movies/here_2.gif")
+    page.click(".share [type=submit]:enabled")
+    visit.shows("#one .shelf", "The bundle is ready below.")
+    (bundle,) = stand.data.glob("*/share/*.zip")
+    gif = (bundle.parent.parent / "movies" / "here_2.gif").read_bytes()
+    with zipfile.ZipFile(str(bundle)) as found:
+        (name,) = (name for name in found.namelist() if name.endswith(".gif"))
+        assert found.read(name) == gif
+    page.select_option("[name=destination]", "artportalen")
+    page.wait_for_selector(".share [name=movie]", state="hidden")
+    page.click("[title='Delete inaturalist.zip']")
+    visit.shows("dialog", "it can be made again")
+    visit.keep("share_delete_300")
+    page.click("text=Keep it")
+    assert bundle.is_file()
+    page.click("[title='Delete inaturalist.zip']")
+    page.click("text=Delete it")
+    page.wait_for_selector("text=Download inaturalist.zip", state="detached")
+    assert not bundle.exists()
+
+
+def test_a_bundle_without_a_picture_is_none(visit: Any, stand: Any) -> None:
+    """Where all ticks are gone nothing is made, and it is told why."""
+    run = stand.ran(frames=2)
+    assert stand.visitor.ask("PUT", f"runs/{run}/record", KNOWN).code == 200
+    page = _opened(visit)
+    page.select_option("[name=destination]", "nordic-microalgae")
+    page.wait_for_selector(".share [type=submit]:enabled")
+    for number in (1, 2):
+        page.uncheck(f".stills li:nth-child({number}) [type=checkbox]")
+    visit.shows(".share", "No picture is chosen; tick at least one.")
+    assert page.is_disabled(".share [type=submit]")
+    page.select_option("[name=destination]", "ome-tiff")
+    page.wait_for_selector(".stills", state="hidden")
+
+
+def _shown(page: Any) -> List[int]:
+    """Return the numbers of the frames that are shown, in order."""
+    alts = "[...document.querySelectorAll('.stills img')].map((i) => i.alt)"
+    return [int(alt.split()[1]) for alt in page.evaluate(alts)]

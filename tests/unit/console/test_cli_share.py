@@ -126,6 +126,32 @@ def test_a_bundle_and_its_check(
     assert wrong == ["LASMIG.txt is missing.", "README.txt was changed."]
 
 
+def test_what_a_killed_share_left_is_told_and_removed(
+    described: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``share verify`` names it, and is not taken in; the next share removes it."""
+    out = tmp_path / "bundles"
+    command = ("share", str(described), *NORDIC, "--out", str(out))
+    assert called(capsys, *command)[0] == 0
+    (bundle,) = out.iterdir()
+    left = out / f".{bundle.name}.bundle.0123456789ab.part"
+    left.mkdir()
+    (left / "half.jpg").write_bytes(b"half")
+    code, printed, _ = called(capsys, "share", "verify", str(bundle), "--json")
+    assert (code, json.loads(printed)["leftovers"]) == (0, [left.name])
+    assert "share has left that was cut off" in " ".join(
+        called(capsys, "share", "verify", str(bundle))[1].split()
+    )
+    code, _, error = called(capsys, "share", "verify", str(left))
+    assert code == 1
+    assert "no bundle; share the run again" in error
+    assert left.is_dir()
+    code, printed, _ = called(capsys, *command, "--json")
+    assert (code, json.loads(printed)["removed"]) == (0, [left.name])
+    assert not left.exists()
+    assert len(list(out.iterdir())) == 2
+
+
 def test_a_run_that_cannot_be_written_is_shared_all_the_same(
     described: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

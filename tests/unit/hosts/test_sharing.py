@@ -11,15 +11,20 @@ from cases.gallery import shared_run
 from cases.services import PATIENCE_S, jsonable, made, record, run_of
 
 from openflexure_timelapse.errors import (
+    ConfirmationError,
+    DamagedRunError,
     InvalidRecordError,
     InvalidShareError,
     NotFoundError,
+    NotReadyError,
 )
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.share_job import ShareJob
+from openflexure_timelapse.share import taxon_index
 from openflexure_timelapse.share.archive import check_archive
 from openflexure_timelapse.share.destinations import DESTINATIONS
 from openflexure_timelapse.share.order import DESTINATION_NAMES
+from openflexure_timelapse.store.survey import Survey
 
 NORDIC = {"destination": "nordic-microalgae"}
 KNOWN = {
@@ -162,6 +167,67 @@ def test_a_bundle_is_one_file_that_is_listed(described: str, service: Service) -
     assert sorted((service.library.folder(described) / "frames").rglob("*")) == before
 
 
+def test_a_bundle_is_deleted_alone(
+    described: str, service: Service, tmp_path: Path
+) -> None:
+    """With its name once more, through no link, and nothing that is no bundle."""
+    job = ended(service, service.sharing.share(described, NORDIC))
+    folder, name = service.library.folder(described), job["file"]
+    outside = tmp_path / "mine.zip"
+    outside.write_bytes(b"mine")
+    (folder / "share" / "linked.zip").symlink_to(outside)
+    (folder / "share" / "deep.zip").mkdir()
+    before = {path for path in folder.rglob("*") if path.name != Path(name).name}
+    for wrong in ("", "yes", described, Path(name).name):
+        with pytest.raises(ConfirmationError, match="needs its name as confirmation"):
+            service.delete_bundle(described, name, wrong)
+    others = ["share/linked.zip", "share/deep.zip", "share/shared.json", "run.json"]
+    others += ["../mine.zip", str(outside), "movies/here.gif", f"./{name}", ""]
+    for other in others:
+        with pytest.raises(NotFoundError, match="no bundle"):
+            service.delete_bundle(described, other, other)
+    assert service.file(described, name).is_file()
+    assert service.delete_bundle(described, name, name) == {"deleted": name}
+    assert set(folder.rglob("*")) == before
+    assert outside.read_bytes() == b"mine"
+    assert service.sharing.record(described)["shared_before"] == ["nordic-microalgae"]
+    with pytest.raises(NotFoundError, match="it has: none"):
+        service.delete_bundle(described, name, name)
+
+
+def test_a_bundle_behind_a_link_is_not_deleted(
+    described: str, service: Service, tmp_path: Path
+) -> None:
+    """A folder of bundles that leads out of the run is damage."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine.zip").write_bytes(b"mine")
+    (service.library.folder(described) / "share").symlink_to(outside)
+    with pytest.raises(DamagedRunError, match="leads out of the run"):
+        service.delete_bundle(described, "share/mine.zip", "share/mine.zip")
+    assert (outside / "mine.zip").read_bytes() == b"mine"
+
+
+def test_what_was_counted_is_kept_between_checks(
+    described: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page asks at each pause in typing."""
+    asked = []
+    briefs = Survey.briefs
+
+    def counted(self: Survey, *limits: int) -> Any:
+        asked.append(limits)
+        return briefs(self, *limits)
+
+    monkeypatch.setattr(Survey, "briefs", counted)
+    first = service.sharing.check(described, {"destination": "ome-tiff"})
+    assert asked
+    del asked[:]
+    assert service.sharing.check(described, {"destination": "ome-tiff"}) == first
+    service.sharing.check(described, {"destination": "ome-zarr"})
+    assert asked == []
+
+
 def test_one_sighting_in_two_places_is_warned_of(
     described: str, service: Service
 ) -> None:
@@ -251,6 +317,32 @@ def test_names_come_from_the_list_in_the_data_folder(
     findings = service.sharing.check(described, {"destination": "inaturalist"})
     (twice,) = [each for each in findings["findings"] if "2 taxa" in each["reason"]]
     assert (twice["field"], twice["blocks"]) == ("taxon.name", True)
+
+
+def test_a_bundle_waits_for_the_list_of_names(
+    described: str, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who orders it need not; then a name that two taxa have stops it all the same."""
+    rows = "scientific_name\ttaxon_id\nSkeletonema marinoi\t1\nSkeletonema marinoi\t2\n"
+    (service.library.data_folder / "taxa.txt").write_text(rows, "utf-8")
+    go_on = threading.Event()
+    known = taxon_index.known_taxa
+
+    def held(lines: Any) -> Any:
+        assert go_on.wait(PATIENCE_S)
+        return known(lines)
+
+    monkeypatch.setattr(taxon_index, "known_taxa", held)
+    monkeypatch.setattr(service.sharing._taxa, "_patience_s", 0.0)
+    with pytest.raises(NotReadyError):
+        service.sharing.taxa("skel", 5)
+    there = {**KNOWN, "latitude": 57.7, "longitude": 11.9}
+    service.sharing.set_record(described, there)
+    ordered = service.sharing.share(described, {"destination": "inaturalist"})
+    go_on.set()
+    told = ended(service, ordered)
+    assert told["state"] == "failed"
+    assert "is the name of 2 taxa" in told["message"]
 
 
 def test_a_stranger_s_link_keeps_no_service_from_starting(

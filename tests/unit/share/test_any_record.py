@@ -18,7 +18,8 @@ from openflexure_timelapse.share.image_metadata import with_metadata
 from openflexure_timelapse.share.image_words import metadata_of
 from openflexure_timelapse.share.inaturalist_table import table_of
 from openflexure_timelapse.share.licences import NORDIC_MICROALGAE
-from openflexure_timelapse.share.nordic_form import AREAS, attributes_of
+from openflexure_timelapse.share.nordic_form import attributes_of
+from openflexure_timelapse.share.nordic_waters import AREAS
 from openflexure_timelapse.share.order import ShareOrder
 from openflexure_timelapse.share.subject import Subject, open_subject
 

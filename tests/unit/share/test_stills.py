@@ -1,5 +1,6 @@
 """Stills are sharp, spread over time and change, and never more than asked for."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import List
@@ -13,10 +14,9 @@ from hypothesis import strategies as st
 from openflexure_timelapse.errors import InvalidShareError, ShareError
 from openflexure_timelapse.frame import Flag
 from openflexure_timelapse.share.order import parse_order
-from openflexure_timelapse.share.sharing import check_share
+from openflexure_timelapse.share.sharing import check_share, choices_of
 from openflexure_timelapse.share.stills import (
     Candidate,
-    Sieve,
     chosen,
     quotas,
     suggested,
@@ -66,16 +66,6 @@ def test_a_sudden_change_leaves_nothing_empty() -> None:
     assert len(chosen([candidate(n) for n in range(40)], changes, 10)) == 10
 
 
-def test_a_long_run_costs_no_more_memory() -> None:
-    """Of a hundred thousand frames as few are kept as of forty."""
-    sieve = Sieve(40, 0, 99_999 * 10**9)
-    for n in range(100_000):
-        sieve.add(candidate(n, float(n % 7919)))
-    kept = sieve.kept()
-    assert len(kept) == 40
-    assert min(one.sharpness for one in kept) >= 2499 - 40
-
-
 @given(st.integers(1, 30), st.integers(1, 20))
 def test_positions_share_the_stills(positions: int, most: int) -> None:
     """All may be used, and nobody has two more than another."""
@@ -94,7 +84,7 @@ def test_bad_and_lost_frames_are_not_suggested(tmp_path: Path) -> None:
     with open_subject(run) as subject:
         gone = subject.reader.frame(5)
         subject.path(gone).unlink()
-        frames = suggested(subject, {"here": 20}, lambda: None)
+        frames = suggested(subject, {"here": 20})
     assert [frame.n for frame in frames] == [4, 6, 7, 8]
 
 
@@ -115,6 +105,59 @@ def test_frames_that_cannot_be_shared_are_told(
     with open_subject(run) as subject, pytest.raises(InvalidShareError) as caught:
         check_share(subject, asked)
     assert told in str(caught.value)
+
+
+def test_what_can_be_chosen_is_what_would_be_suggested(tmp_path: Path) -> None:
+    """Named one by one they make the same bundle; what fails is shown if all fail."""
+    run = shared_run(tmp_path / "good", positions=("left", "right"))
+    for destination, most, each in (
+        ("nordic-microalgae", 10, False),
+        ("inaturalist", 20, True),
+        ("artportalen", 6, False),
+        ("gbif", 10, False),
+    ):
+        with open_subject(run) as subject:
+            told = choices_of(subject, parse_order({"destination": destination}))
+        assert (told["most"], told["each"]) == (most, each)
+        numbers = [still["n"] for still in told["stills"]]
+        assert len(numbers) == min(most, 12) * 2 if each else most
+        whole, named = (
+            bundled(run, destination),
+            bundled(run, destination, frames=numbers),
+        )
+        assert digests_of_images(whole) == digests_of_images(named)
+    with open_subject(run) as subject:
+        told = choices_of(subject, parse_order({"destination": "ome-tiff"}))
+    assert told == {"most": None, "each": False, "stills": [], "movies": []}
+    bad = shared_run(tmp_path / "bad", count=3, flags=(Flag.DARK,))
+    with open_subject(bad) as subject:
+        told = choices_of(subject, parse_order({"destination": "gbif"}))
+    assert [still["flags"] for still in told["stills"]] == [["dark"]] * 3
+
+
+def digests_of_images(bundle: Path) -> "list[str]":
+    """Return what the images of a bundle hold."""
+    files = sorted(bundle.rglob("*.jpg"))
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+
+
+def test_movies_that_can_be_named(tmp_path: Path) -> None:
+    """Of iNaturalist the GIFs that are small enough, of GBIF every movie it takes."""
+    run = shared_run(tmp_path)
+    for name in ("here.gif", "here.mp4", "here.webm", "large.gif"):
+        (run / "movies" / name).write_bytes(b"GIF")
+    with (run / "movies" / "large.gif").open("ab") as stream:
+        stream.truncate(20_971_521)
+    found = {}
+    with open_subject(run) as subject:
+        for name in ("inaturalist", "gbif", "artportalen"):
+            order = parse_order({"destination": name})
+            found[name] = choices_of(subject, order)["movies"]
+            found[name, "most"] = choices_of(subject, order)["most"]
+    assert found["inaturalist"] == ["movies/here.gif"]
+    assert found["inaturalist", "most"] == 19
+    assert found["gbif"] == ["movies/here.gif", "movies/here.mp4", "movies/large.gif"]
+    assert found["artportalen"] == []
 
 
 def test_a_run_of_bad_frames_is_told(tmp_path: Path) -> None:
