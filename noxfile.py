@@ -37,6 +37,9 @@ VERSIONS = tuple(dict.fromkeys((*KNOWN, *REQUIRED, RUNNING)))
 # these; elsewhere the unit tests.
 WHOLE_SUITE = {"3.7", "3.11"}
 
+# Over the cores, a file's tests on one: they share what is slow to make.
+SPREAD = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+
 # Beside those that run everything.
 BESIDE = {"3.9", "3.13"}
 
@@ -277,7 +280,7 @@ def add_tests(version: str) -> None:
             chosen.append("--ignore=tests/unit/movie")
         if version != ATTACK_PYTHON:
             chosen.append("--ignore=tests/campaigns")  # minutes, and the same anywhere
-        session.run("python", "-m", "pytest", *(session.posargs or chosen))
+        session.run("python", "-m", "pytest", *SPREAD, *(session.posargs or chosen))
 
 
 def add_server_v2(version: str) -> None:

@@ -50,7 +50,8 @@ class Shaken(NamedTuple):
 def truth_table() -> None:
     """Print what is left of jitter and flicker in each scene."""
     told = f"What is left in each scene, {FRAMES} frames of {SIZE[0]}x{SIZE[1]}"
-    head = ("scene", "registered", "jitter px", "left px", "flicker %", "left %")
+    head = ("scene", "registered", "jitter px", "left px")
+    head += ("turned mrad", "flicker %", "left %")
     table(told, *head)
     for scene, interval_s in INTERVALS_S.items():
         shots = _shaken(scene, interval_s)
@@ -71,7 +72,8 @@ def truth_table() -> None:
         gains = np.log(flicker_gains(np.array(found)))
         registered = sum(pose.registered for pose in poses)
         cells = [f"{_shake(lies):.2f}", f"{_shake(lies - taken):.2f}"]
-        cells += [f"{100 * _shake(light):.2f}"]
+        turned = np.array([[pose.angle] for pose in poses])
+        cells += [f"{1000 * _shake(turned):.2f}", f"{100 * _shake(light):.2f}"]
         cells += [f"{100 * _shake((light + gains).mean(axis=1, keepdims=True)):.2f}"]
         row(scene, f"{registered} of {len(shots)}", *cells)
 

@@ -37,19 +37,18 @@ EDGE_PX = 8
 STRUCTURED_PER_CENT = 85.0
 LEAST_GRADIENT = 0.5
 MOST_PIXELS = 6000
-FEWEST_PIXELS = 60
+# What dances leaves some hundred pixels in a background, by chance.
+FEWEST_PIXELS = 500
 CHOOSE_EVERY = 8
 
 ROUNDS = 10
 ENOUGH_PX = 0.01
 LEAST_SCALE = 0.6
 FAR_PER_SCALE = 2.0
-# Neighbouring pixels err alike: the uncertainty that independent ones would have is
-# smaller than the true one by about the width of what is seen.
-ALIKE = 5.0
-MOST_UNCERTAIN_PX = 0.25
+AREA_PX = 24
+MOST_UNCERTAIN_PX = 1.5
 LEAST_EXPLAINED = 0.35
-SURE_ROTATION = 3.0
+SURE_ROTATION = 8.0
 
 FARTHEST = 0.3  # of the smaller side, from frame to frame
 REGISTERED_RESPONSE = 3.0
@@ -214,6 +213,8 @@ class _Background:
         self._chosen = chosen[:: max(1, len(chosen) // MOST_PIXELS)]
         height, width = size.shape
         y, x = np.divmod(self._chosen, width)
+        areas = (y // AREA_PX) * width + x // AREA_PX
+        _, self._areas = np.unique(areas, return_inverse=True)
         x, y = x - (width - 1) / 2, y - (height - 1) / 2
         self._places = x, y
         gx, gy = (gradient.reshape(-1)[self._chosen] for gradient in gradients)
@@ -237,7 +238,8 @@ class _Background:
     def fit(self, frame: Floats, lies: Vector) -> _Fit:
         """Return how the scene lies in a frame, searched from a place nearby.
 
-        A rotation is believed only when it is many times its own uncertainty.
+        A rotation is believed only when it is many times its own uncertainty: a wrong
+        one shakes the corners, and a stage hardly turns.
         """
         if len(self._chosen) < FEWEST_PIXELS:
             return _Fit(lies, float("inf"), 0.0)
@@ -261,11 +263,7 @@ class _Background:
             lies[:unknowns] -= step
             if np.abs(step[:2]).max() < ENOUGH_PX:
                 break
-        # The sandwich estimate (Huber, Proc. 5th Berkeley Symposium 1, 221, 1967).
-        inverse = np.linalg.inv(normal)
-        spread = weighted * off[:, np.newaxis]
-        covariance = inverse @ (spread.T @ spread) @ inverse
-        deviations = ALIKE * np.sqrt(np.diag(covariance))
+        deviations = _deviations(changes, weighted, off, self._areas)
         return _Descent(lies, deviations, off)
 
     def _off(self, frame: Floats, lies: Vector) -> Vector:
@@ -286,6 +284,31 @@ class _Descent(NamedTuple):
     lies: Vector
     deviations: Vector
     off: Vector
+
+
+def _deviations(
+    changes: Vector, weighted: Vector, off: Vector, areas: NDArray[np.int64]
+) -> Vector:
+    """Return how uncertain a fit's unknowns are: how they change without each area.
+
+    The pixels of one thing that moves err together, and where one thread tells all of a
+    rotation, it tells nothing of its own truth. So whole areas are left out, one after
+    the other (the jackknife; MacKinnon and White, J. Econometrics 29, 305, 1985).
+    """
+    pulls = weighted * off[:, np.newaxis]
+    count = int(areas.max()) + 1
+    pull = np.stack([np.bincount(areas, one, count) for one in pulls.T], axis=1)
+    products = weighted[:, :, np.newaxis] * changes[:, np.newaxis, :]
+    unknowns = changes.shape[1]
+    parts = [
+        np.bincount(areas, products[:, row, column], count)
+        for row in range(unknowns)
+        for column in range(unknowns)
+    ]
+    each = np.stack(parts, axis=1).reshape(count, unknowns, unknowns)
+    others = each.sum(axis=0) - each + 1e-6 * np.eye(unknowns)
+    changed = np.linalg.solve(others, pull[:, :, np.newaxis])[:, :, 0]
+    return np.asarray(np.sqrt((changed**2).sum(axis=0)))
 
 
 def _votes(off: Vector) -> Vector:

@@ -60,6 +60,17 @@ def test_jitter_is_found_whatever_swims(
     assert np.sqrt((off**2).mean(axis=0)).max() < most_px < moved.min()
 
 
+def test_a_few_threads_tell_no_rotation() -> None:
+    """Where swimmers pass the little that stands still, no frame is turned.
+
+    The stage did not turn, and 3 mrad are more than a pixel at the picture's edge.
+    """
+    shots = shaken("pond", 24, 20.0, jitter_steps=15, seed=8)
+    poses = followed([small(shot.pixels) for shot in shots])
+    assert sum(pose.registered for pose in poses) >= len(poses) - 2
+    assert max(abs(pose.angle) for pose in poses) < 0.001
+
+
 @pytest.mark.parametrize("scene", ["beads", "empty"])
 def test_what_cannot_be_registered_is_left_alone(scene: str) -> None:
     """Clean water, or beads that all dance, move no frame by anything."""
