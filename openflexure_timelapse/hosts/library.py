@@ -249,14 +249,7 @@ class Library:
         return self.folder(run_id) / name
 
     def delete_bundle(self, run_id: str, name: str, confirm: str) -> Dict[str, Any]:
-        """Delete a bundle; the run stays, and remembers what it was shared for.
-
-        Parameters
-        ----------
-        name : str
-            As `files` lists it.
-        confirm : str
-            The name once more.
+        """Delete the bundle `name`; `confirm` is its name once more.
 
         Raises
         ------
@@ -266,8 +259,7 @@ class Library:
         bundles = [entry["name"] for entry in self._bundles(run_id)]
         if name not in bundles:
             known = ", ".join(bundles) or "none"
-            told = f"{run_id} has no bundle {name!r} that could be deleted; it has: "
-            raise NotFoundError(f"{told}{known}.")
+            raise NotFoundError(f"{run_id} has no bundle {name!r}; it has: {known}.")
         if confirm != name:
             told = f"Deleting {name} needs its name as confirmation, not {confirm!r}."
             raise ConfirmationError(told)
