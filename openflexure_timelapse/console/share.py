@@ -50,6 +50,7 @@ from openflexure_timelapse.store.disk import RealDisk
 __all__ = ["describe", "names", "share", "share_verify"]
 
 BLOCKED = 2
+PATIENCE_S = 0.5
 ORDERED = "position movie coordinates base_url basis_of_record"
 
 
@@ -127,6 +128,7 @@ def _made(
     with contextlib.closing(Taxa(library.data_folder)) as taxa, open_subject(
         library.folder(run_id), taxa
     ) as subject:
+        _read_names(taxa, printer)
         check_share(subject, order)
         needed_bytes = DESTINATIONS[order.destination].bytes_needed(subject, order)
         target.check_space(subject.plan.keep_free_mb, needed_bytes)
@@ -214,9 +216,20 @@ def describe(options: argparse.Namespace, printer: Printer) -> int:
     return 0
 
 
+def _read_names(taxa: Taxa, printer: Printer) -> None:
+    """Wait for a list of names, and show how far it is where that takes a while."""
+    with printer.progress() as progress:
+        bar = progress.add_task("Names", total=100, note="", visible=False)
+        read = taxa.wait(PATIENCE_S)
+        while read is not None:
+            progress.update(bar, completed=round(100 * read), visible=True)
+            read = taxa.wait(PATIENCE_S)
+
+
 def names(options: argparse.Namespace, printer: Printer) -> int:
     """Look up names of organisms in the list of a data folder."""
     with contextlib.closing(Taxa(options.data)) as taxa:
+        _read_names(taxa, printer)
         found = taxa.find(options.query, options.limit)
         source = taxa.source
     if source is None:

@@ -81,15 +81,20 @@ class Taxa:
         accepted = [taxon for taxon in found if taxon.is_accepted]
         return tuple(accepted or found)
 
-    def wait(self) -> None:
-        """Wait until the list is read, however long it takes."""
+    def wait(self, patience_s: Optional[float] = None) -> Optional[float]:
+        """Wait until the list is read, and return None; else how much of it is.
+
+        Parameters
+        ----------
+        patience_s : float or None
+            How long to wait; None for as long as it takes. One that cannot be read
+            needs no more waiting: who asks is told.
+        """
         with self._lock:
             reading = self._looked()
-        if reading is not None:
-            try:
-                reading.wait(None)
-            except StorageError:
-                return  # who asks is told
+        if reading is None or reading.is_over(patience_s):
+            return None
+        return reading.fraction
 
     def close(self) -> None:
         """Forget what was read; it can be asked again."""

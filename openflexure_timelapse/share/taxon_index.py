@@ -82,6 +82,11 @@ class Reading:
         """How much of the list was read."""
         return min(1.0, self._read_bytes / max(1, self.stamp[1]))
 
+    def is_over(self, patience_s: Optional[float]) -> bool:
+        """Wait as in `wait`, and tell whether it has ended, in whatever way."""
+        self._thread.join(patience_s)
+        return not self._thread.is_alive()
+
     def wait(self, patience_s: Optional[float]) -> Optional[sqlite3.Connection]:
         """Return the names when they are read; None when that takes longer.
 
@@ -95,8 +100,7 @@ class Reading:
         StorageError
             When the list cannot be read or understood.
         """
-        self._thread.join(patience_s)
-        if self._thread.is_alive():
+        if not self.is_over(patience_s):
             return None
         if self._problem is not None:
             raise self._problem
@@ -153,8 +157,9 @@ class Reading:
         hidden = folder / temporary_name(INDEX_FILE)
         try:
             self._filled(str(hidden)).close()
-            with contextlib.suppress(FileNotFoundError):
-                sync_file(hidden)
+            if not hidden.exists():  # a server that began took it for left over
+                return self._filled("")
+            sync_file(hidden)
             rename_durably(hidden, self._kept)
         finally:
             with contextlib.suppress(FileNotFoundError):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openflexure_timelapse.errors import NotReadyError, StorageError
+from openflexure_timelapse.hosts.leftovers import sweep
 from openflexure_timelapse.record import Record, Taxon
 from openflexure_timelapse.share import taxon_index
 from openflexure_timelapse.share.taxa import KnownTaxon, Taxa, taxon_findings
@@ -279,6 +280,24 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(
     assert [path.name for path in long.iterdir()] == ["taxa.txt"]
 
 
+def test_a_server_that_begins_meanwhile_does_no_harm(
+    long: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes what is being made for left over; the names are read all the same."""
+    filled = taxon_index.Reading._filled
+
+    def swept(reading: taxon_index.Reading, place: str) -> sqlite3.Connection:
+        made = filled(reading, place)
+        sweep(long)
+        return made
+
+    monkeypatch.setattr(taxon_index.Reading, "_filled", swept)
+    taxa = Taxa(long)
+    assert found(taxa, "åk") == [7]
+    taxa.close()
+    assert [path.name for path in long.iterdir()] == ["taxa.txt"]
+
+
 def test_nobody_waits_long_for_a_long_list(
     long: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,8 +316,9 @@ def test_nobody_waits_long_for_a_long_list(
     (finding,) = taxon_findings(Record(taxon=Taxon(name="Volvox")), taxa, blocks=True)
     assert "being read" in finding.sentence
     assert not finding.blocks
+    assert taxa.wait(0) == 0.0
     go_on.set()
-    taxa.wait()
+    assert taxa.wait() is None
     assert found(taxa, "åk") == [7]
     taxa.close()
 
