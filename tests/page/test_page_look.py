@@ -324,10 +324,10 @@ def test_a_thousand_runs(visit: Any) -> None:
     visit.until(
         """() => {
           document.querySelector('#runs').lastChild.scrollIntoView();
-          return document.querySelectorAll('#runs li').length >= 1000;
+          return document.querySelectorAll('#runs li').length >= 1000
+            && document.querySelector('#more-runs').hidden;
         }"""
     )
-    page.wait_for_selector("#more-runs", state="hidden")
     names = page.eval_on_selector_all(
         "#runs .name", "all => all.map(e => e.textContent)"
     )
