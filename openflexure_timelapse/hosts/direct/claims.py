@@ -256,7 +256,7 @@ def _listeners(proc: Path, tcp_port: int) -> List[str]:
 
 
 def _fields(line: str) -> Tuple[str, str, str]:
-    """Return the address, the state and the number of a socket in the kernel's table."""
+    """Return address, state and number of a socket in the kernel's table."""
     fields = line.split()
     return fields[1], fields[3], fields[9]
 

@@ -137,6 +137,16 @@ class Glide:
         self.end_ns = course.end_ns
         self.is_over = False
 
+    @property
+    def begun_ns(self) -> int:
+        """Return `start_ns`, by the name that a finished move has for it."""
+        return self.start_ns
+
+    @property
+    def ended_ns(self) -> int:
+        """Return `end_ns`, by the name that a finished move has for it."""
+        return self.end_ns
+
     def z_at(self, monotonic_ns: int) -> float:
         """Return the height, in steps, where the stage should be at a time."""
         start, target = self.course.start.z, self.course.target.z
@@ -174,7 +184,9 @@ class Glide:
                 mover.break_off(self)
                 target = self.course.target
                 message = f"The move to {target.x}, {target.y}, {target.z} is not over "
-                message += f"{(now_ns - self.start_ns) / NS_PER_S:.1f} s after its begin; "
+                message += (
+                    f"{(now_ns - self.start_ns) / NS_PER_S:.1f} s after its begin; "
+                )
                 raise HardwareTimeoutError(message + "check the board and its supply.")
             now_ns = self._next_ns(latest_ns)
             mover.pause(self, now_ns)
