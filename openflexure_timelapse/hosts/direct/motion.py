@@ -341,7 +341,7 @@ class Motion:
 
     def _fail(self, glide: Glide) -> None:
         """Find out where the stage is after a move that went wrong."""
-        glide.is_over, self.glide = True, None
+        self.glide = None
         seen_ns, now_ns = glide.last_seen_ns, self._clock.monotonic_ns()
         self._narrow = Stretch.over(glide.course.at(seen_ns), glide.course.at(now_ns))
         self._after_trouble()

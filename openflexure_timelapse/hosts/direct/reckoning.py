@@ -164,8 +164,8 @@ def counted_on(
 ) -> bool:
     """Tell whether a count proves that a board on its way did not start anew.
 
-    It must be on the way, and none that a restart leaves: zero for a board that forgets,
-    the count before the move for one that does not.
+    It must be on the way, and none that a restart leaves: zero for a board that
+    forgets, the count before the move for one that does not.
 
     Parameters
     ----------
