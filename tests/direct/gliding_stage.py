@@ -1,20 +1,23 @@
-"""The simulated stage, turned bit by bit: a camera sees it on its way."""
+"""The simulated stage, whose motor turns while the clock runs: a camera sees it."""
+
+import threading
 
 from hardware_sim import SimMicroscope
 from openflexure_timelapse.hosts.direct.glide import Glide
 from openflexure_timelapse.ports import Clock, StageInfo, StagePosition
 
-GRAIN = 8
-"""Steps; 0.4 µm of z."""
 PLAY = 200
 
 
 class SimGlidingStage:
-    """A stage that tells when its motor began to turn."""
+    """A stage that tells when its motor began to turn; z only."""
 
     def __init__(self, sim: SimMicroscope, clock: Clock) -> None:
         self._sim = sim.stage
         self._clock = clock
+        self._lock = threading.RLock()
+        self._glide = Glide(clock.monotonic_ns(), 0, 0, 1.0)
+        self._sim.follow = self._follow
         self.turned = 0
 
     def describe(self) -> StageInfo:
@@ -33,22 +36,23 @@ class SimGlidingStage:
 
     def glide(self, target: StagePosition) -> Glide:
         """Go straight up."""
-        low, begun_ns = self.position().z, self._clock.monotonic_ns()
-        self._turn(target.z)
-        return Glide(begun_ns, low, target.z, self.describe().steps_per_s)
+        return self._turn(target.z)
 
-    def _turn(self, z: int) -> None:
-        """Turn the motor of z, in time with the clock."""
-        here = self.position().z
-        begun_ns, way = self._clock.monotonic_ns(), z - here
-        rate = self.describe().steps_per_s
-        self.turned += abs(way)
-        while here != z:
-            passed_s = (self._clock.monotonic_ns() - begun_ns) / 1e9
-            far = min(abs(way), int(passed_s * rate) + GRAIN)
-            goal = z - way + (far if way > 0 else -far)
-            if goal != here:
-                self._sim.turn_at_once((0, 0, goal - here))
-                here = goal
-            due_ns = begun_ns + int(far / rate * 1e9)
-            self._clock.wait_until(due_ns, self._clock.signal())
+    def _turn(self, z: int) -> Glide:
+        """Turn the motor of z, and wait until it stands."""
+        here, rate = self.position().z, self.describe().steps_per_s
+        glide = Glide(self._clock.monotonic_ns(), here, z, rate)
+        with self._lock:
+            self._glide = glide
+        self.turned += abs(z - here)
+        self._clock.wait_until(glide.ended_ns, self._clock.signal())
+        self._follow(glide.ended_ns)
+        return glide
+
+    def _follow(self, now_ns: int) -> None:
+        """Let the sample be where the motor has it at a time."""
+        with self._lock:
+            z = round(self._glide.z_at(now_ns))
+            way = z - self._sim.position().z
+            if way:
+                self._sim.turn((0, 0, way))
