@@ -23,8 +23,8 @@ import numpy as np
 
 from hardware_sim import optics
 from hardware_sim.exposure import LEVEL_PER_US
-from hardware_sim.faults import FaultKind
 from hardware_sim.fake_libcamera.sensor import WHITE
+from hardware_sim.faults import FaultKind
 from hardware_sim.microscope import SimMicroscope
 from hardware_sim.sight import Sight, View
 from openflexure_timelapse.hosts.direct.wire import Message, receive, send
@@ -40,6 +40,12 @@ STRIKING: Tuple[FaultKind, ...] = (
     "camera_killed",
 )
 """Faults that end a camera's life; one that is opened later lives."""
+LASTING: Tuple[FaultKind, ...] = (
+    "camera_exposure_ignored",
+    "camera_metadata_missing",
+    "camera_stop_blocks",
+)
+"""Faults of single frames."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class CameraFeed:
         sim: SimMicroscope,
         clock: Clock,
         socket_path: Union[str, Path],
-        shape: SensorShape = SensorShape(),  # noqa: B008 (frozen)
+        shape: SensorShape = SensorShape(),
     ) -> None:
         self._sim = sim
         self._clock = clock
@@ -280,14 +286,12 @@ class CameraFeed:
         late = faults.find("camera_late", number)
         if late is not None:
             told["late_s"] = late.amount
-        for kind in ("exposure_ignored", "metadata_missing", "stop_blocks"):
-            told[kind] = faults.find(f"camera_{kind}", number) is not None  # type: ignore[arg-type]
+        for kind in LASTING:
+            told[kind[len("camera_") :]] = faults.find(kind, number) is not None
         return told
 
     def _mend(self) -> None:
-        """A camera that is opened anew is not ill any more of what has struck it."""
+        """End what has struck a camera, now that it is opened anew."""
         struck, self._struck = self._struck, set()
         for kind in struck:
             self._sim.faults.mend(kind)
-
-

@@ -69,9 +69,7 @@ def read_faults(texts: Sequence[str]) -> List[Any]:
     from hardware_sim.faults import Fault, FaultKind  # noqa: PLC0415 (only to simulate)
 
     kinds: List[Any] = [
-        kind
-        for kind in get_args(FaultKind)
-        if not kind.startswith(("board_", "disk_"))
+        kind for kind in get_args(FaultKind) if not kind.startswith(("board_", "disk_"))
     ]
     faults = []
     kind: Any  # a name, until it is found among the kinds

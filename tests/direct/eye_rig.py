@@ -12,7 +12,6 @@ from hardware_sim.fake_libcamera import environment
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 from openflexure_timelapse.hosts.direct.camera_settings import CameraSettings
 from openflexure_timelapse.hosts.system import RealClock
-from openflexure_timelapse.ports import Clock
 
 SMALL = {"stream_size": (208, 156)}
 WIDTH = 416
@@ -56,7 +55,7 @@ class Eye:
         width: int = WIDTH,
         **settings: Any,
     ) -> None:
-        self.clock: Clock = RealClock() if speed == 1.0 else ScaledClock(speed, RealClock())
+        self.clock = ScaledClock(speed, RealClock())
         self.sim: SimMicroscope = build(seed, scene, self.clock, faults, age_s=HOUR_S)
         folder.mkdir(parents=True, exist_ok=True)
         shape = SensorShape(width, width * 3 // 4, speed=frame_speed)

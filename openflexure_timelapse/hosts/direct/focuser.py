@@ -2,8 +2,8 @@
 
 Each frame's sharpness belongs to the height at the middle of its exposure. As sharpness
 serves what a frame's JPEG holds beyond one of an even grey: in a picture with few
-things nearly all bytes are those of the empty field, and the share that grows with focus
-would be lost in them.
+things nearly all bytes are those of the empty field, and what grows with focus would be
+lost in them.
 """
 
 import math
