@@ -6,7 +6,6 @@ things nearly all bytes are those of the empty field, and what grows with focus 
 lost in them.
 """
 
-import math
 from typing import Any, ContextManager, List, Optional, Tuple
 
 from typing_extensions import Protocol, runtime_checkable
@@ -17,7 +16,6 @@ from openflexure_timelapse.hosts.direct.glide import Glide
 from openflexure_timelapse.ports import (
     Clock,
     FocusSweep,
-    JsonDict,
     Stage,
     StagePosition,
 )
@@ -40,10 +38,6 @@ class LiveView(Protocol):
 
     def watched(self) -> ContextManager[List[StreamFrame]]:
         """Collect frames."""
-        ...
-
-    def status(self) -> JsonDict:
-        """Return ``stream_fps`` among others."""
         ...
 
     def blank_bytes(self) -> int:
@@ -92,7 +86,7 @@ class DirectFocuser:
         start = self._stage.position()
         low, high = self._reach(start, range_steps)
         seen: List[Tuple[int, float]] = []
-        for _ in range(self._passes(high - low)):
+        for _ in range(MOST_PASSES):
             seen += self._one_way(start.at_z(low), start.at_z(high))
             if len(seen) >= ENOUGH_FRAMES:
                 break
@@ -113,12 +107,6 @@ class DirectFocuser:
         if info.highest is not None:
             high = min(high, info.highest.z)
         return low, high
-
-    def _passes(self, way: int) -> int:
-        """Return how often a way must be gone for enough frames."""
-        rate = self._camera.status()["stream_fps"] or 1.0
-        seconds = way / self._stage.describe().steps_per_s
-        return min(MOST_PASSES, max(1, math.ceil(ENOUGH_FRAMES / (rate * seconds))))
 
     def _one_way(
         self, low: StagePosition, high: StagePosition
