@@ -46,7 +46,9 @@ def at(eye: Eye, off_um: float) -> SimGlidingStage:
     return stage
 
 
-def swept(eye: Eye, stage: SimGlidingStage, way: int) -> Tuple[FocusSweep, FocusDecision]:
+def swept(
+    eye: Eye, stage: SimGlidingStage, way: int
+) -> Tuple[FocusSweep, FocusDecision]:
     """Sweep and decide, as a visit does."""
     start = stage.position().z
     sweep = DirectFocuser(eye.camera, stage, eye.clock).sweep(way)
