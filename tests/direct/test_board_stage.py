@@ -17,7 +17,7 @@ from openflexure_timelapse.errors import (
     InvalidRequestError,
     OutOfReachError,
 )
-from openflexure_timelapse.hosts.direct.gliding import Course
+from openflexure_timelapse.hosts.direct.glide import Course
 from openflexure_timelapse.hosts.direct.light import USUAL_LEVEL, DirectLight
 from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.ports import StagePosition

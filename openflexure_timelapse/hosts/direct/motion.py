@@ -9,7 +9,7 @@ from typing import Dict, Optional, Tuple
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.approach import told_place, way_between
 from openflexure_timelapse.hosts.direct.board import ANY, DONE, Board
-from openflexure_timelapse.hosts.direct.gliding import Course, Glide
+from openflexure_timelapse.hosts.direct.glide import Course, Glide
 from openflexure_timelapse.hosts.direct.kept_place import KeptPlace
 from openflexure_timelapse.hosts.direct.reckoning import (
     Reckoning,

@@ -9,7 +9,7 @@ from typing import List, Tuple
 from openflexure_timelapse.errors import OutOfReachError
 from openflexure_timelapse.hosts.approach import first_move, way_between
 from openflexure_timelapse.hosts.direct.board import ANY, Board
-from openflexure_timelapse.hosts.direct.gliding import Glide
+from openflexure_timelapse.hosts.direct.glide import Glide
 from openflexure_timelapse.hosts.direct.kept_place import KeptPlace
 from openflexure_timelapse.hosts.direct.motion import Motion
 from openflexure_timelapse.hosts.direct.reckoning import Stretch, steps_of

@@ -84,6 +84,10 @@ class Course:
             made = passed - ramp / 2
         return made / whole
 
+    def z_at(self, now_ns: int) -> float:
+        """Return the height, in steps, where the stage should be."""
+        return self.start.z + (self.target.z - self.start.z) * self.share_at(now_ns)
+
     def at(self, now_ns: int) -> StagePosition:
         """Return where the stage should be, in whole steps."""
         share = self.share_at(now_ns)
@@ -137,20 +141,9 @@ class Glide:
         self.end_ns = course.end_ns
         self.is_over = False
 
-    @property
-    def begun_ns(self) -> int:
-        """Return `start_ns`, by the name that a finished move has for it."""
-        return self.start_ns
-
-    @property
-    def ended_ns(self) -> int:
-        """Return `end_ns`, by the name that a finished move has for it."""
-        return self.end_ns
-
     def z_at(self, monotonic_ns: int) -> float:
         """Return the height, in steps, where the stage should be at a time."""
-        start, target = self.course.start.z, self.course.target.z
-        return start + (target - start) * self.course.share_at(monotonic_ns)
+        return self.course.z_at(monotonic_ns)
 
     def is_done(self) -> bool:
         """Ask whether the move is over; one exchange with the board.
