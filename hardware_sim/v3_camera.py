@@ -3,14 +3,14 @@
 import contextlib
 import sqlite3
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
-import labthings_fastapi as lt
 from pydantic import BaseModel
 
 from hardware_sim.v3_streams import RenderedCamera
 from openflexure_timelapse.errors import HardwareTimeoutError
 from openflexure_timelapse.hosts.things.camera import CaptureMode
+from openflexure_timelapse.hosts.things.exposure import ExposureThing
 from openflexure_timelapse.hosts.things.pictures import read_jpeg, taken_at
 
 __all__ = ["ExposureCamera", "SimulatedCamera"]
@@ -108,52 +108,12 @@ class SimulatedCamera(RenderedCamera):
         self._listed.append(name)
 
 
-class ExposureCamera(SimulatedCamera):
+class ExposureCamera(ExposureThing, SimulatedCamera):
     """A camera with the exposure settings of the v3 server's Pi cameras."""
 
-    def __init__(self, thing_server_interface: Any, **parts: Any) -> None:
-        super().__init__(thing_server_interface, **parts)
-        self._kept: Dict[str, Any] = {}
-
-    def _hold_exposure(self) -> None:
-        """Expose as it was saved; at first as the automatic control finds it."""
-        found = self._sim.lock_exposure()
-        self._kept = {**found, **self._kept}
-        self._sim.lock_exposure(self._kept)
-
-    def _keep(self, **values: Any) -> None:
-        """Use values from the next picture on."""
-        self._kept.update(values)
-        if self.stream_active:
-            self._sim.lock_exposure(self._kept)
-
-    @lt.setting
-    def exposure_time(self) -> int:
-        """Return the exposure time, in µs."""
-        return int(self._kept.get("exposure_us", 0))
-
-    @exposure_time.setter
-    def _set_exposure_time(self, value: int) -> None:
-        self._keep(exposure_us=float(value))
-
-    @lt.setting
-    def analogue_gain(self) -> float:
-        """Return the gain of the sensor."""
-        return float(self._kept.get("analogue_gain", 1.0))
-
-    @analogue_gain.setter
-    def _set_analogue_gain(self, value: float) -> None:
-        self._keep(analogue_gain=value)
-
-    @lt.setting
-    def colour_gains(self) -> Tuple[float, float]:
-        """Return the gains of red and blue; they change no picture."""
-        red, blue = self._kept.get("colour_gains", (1.0, 1.0))
-        return float(red), float(blue)
-
-    @colour_gains.setter
-    def _set_colour_gains(self, value: Tuple[float, float]) -> None:
-        self._keep(colour_gains=list(value))
+    def _lock_exposure(self, values: Optional[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Freeze the simulated exposure; gains of red and blue change no picture."""
+        return self._sim.lock_exposure(values)
 
 
 def _pictures_in(folder: str) -> List[str]:

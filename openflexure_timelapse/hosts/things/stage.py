@@ -198,7 +198,7 @@ class StageThing(lt.Thing):
         """Turn the motors; a cancel leaves them where they are."""
         turned = self._turned(way)
         with self._line:
-            self.moving = True
+            self._tell_moving(is_moving=True)
             turning = self._motors.turn([turned[axis] for axis in AXES])
             try:
                 with contextlib.closing(turning):
@@ -207,7 +207,11 @@ class StageThing(lt.Thing):
                             lt.raise_if_cancelled()
             finally:
                 self._look()
-                self.moving = False
+                self._tell_moving(is_moving=False)
+
+    def _tell_moving(self, *, is_moving: bool) -> None:
+        """Publish whether the stage moves."""
+        self.moving = is_moving
 
     def _look(self) -> None:
         """Read the place from the motors."""
@@ -249,13 +253,13 @@ class StageThing(lt.Thing):
         hold = self._thing_server_interface.hold_global_lock
         try:
             with hold(error_if_unavailable=False), self._line:
-                self.moving = True
+                self._tell_moving(is_moving=True)
                 try:
                     while command is not None:
                         command = self._jog_once(command)
                 finally:
                     self._look()
-                    self.moving = False
+                    self._tell_moving(is_moving=False)
         except GlobalLockBusyError:
             self.logger.warning("No jog: the microscope is busy.")
 
