@@ -21,6 +21,12 @@ FaultKind = Literal[
     "camera_black",
     "camera_repeated",
     "camera_wrong_size",
+    "camera_stalled",
+    "camera_frontend_timeout",
+    "camera_killed",
+    "camera_stop_blocks",
+    "camera_exposure_ignored",
+    "camera_metadata_missing",
     "lens_shading_lost",
     "stage_busy",
     "stage_hung",
@@ -56,6 +62,12 @@ class Fault:
         ``camera_black``      a black picture
         ``camera_repeated``   the bytes of the picture before
         ``camera_wrong_size`` a picture of the preview's size
+        ``camera_stalled``    no frame comes any more, until the camera is opened anew
+        ``camera_frontend_timeout`` nor does any, and requests come back cancelled
+        ``camera_killed``     the process that has the camera dies
+        ``camera_stop_blocks`` the camera cannot be stopped
+        ``camera_exposure_ignored`` the sensor exposes otherwise than it was told
+        ``camera_metadata_missing`` frames do not tell their exposure
         ``lens_shading_lost`` dark corners
         ``stage_busy``        a move is refused
         ``stage_hung``        a move never returns
@@ -71,7 +83,8 @@ class Fault:
     from_s, to_s : float
         The window of the run's time, in seconds; without `nth`, all calls in it.
     nth : tuple of int
-        Only these calls: n counts the captures (stills), the moves, or the writes.
+        Only these calls: n counts the captures (stills), the moves, or the writes; for
+        a camera over libcamera, its frames.
     amount : float
         Seconds or a share, as said above.
     previews : bool
