@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional
 
 from pydantic import BaseModel
 

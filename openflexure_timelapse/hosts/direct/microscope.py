@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import HardwareError
@@ -68,9 +68,8 @@ class DirectMicroscope:
         self.focuser = focuser
         self._facts = dict(facts or {})
         self._find_locks = find_locks
-        self._locks = VisitLocks(lambda: self._find_locks(), clock)
+        self._locks = VisitLocks(self._shared, clock)
         self._own: List[JsonDict] = []
-        self._closing: List[Tuple[str, Callable[[], None]]] = []
 
     def share(self, find_locks: Callable[[], Parts]) -> None:
         """Let others in this process use the hardware between visits.
@@ -81,6 +80,14 @@ class DirectMicroscope:
             Returns what they hold while they do.
         """
         self._find_locks = find_locks
+
+    def _shared(self) -> Parts:
+        """Return the locks of who shares the hardware by now."""
+        return self._find_locks()
+
+    def close(self) -> None:
+        """End the camera; the board is closed by who opened it."""
+        self.camera.close()
 
     # ------------------------------------------------------------------------- facts
 

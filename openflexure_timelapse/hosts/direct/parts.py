@@ -78,5 +78,3 @@ class StagePart(Stage, Protocol):
     def incidents(self) -> List[JsonDict]:
         """Return what it got over since the last call."""
         ...
-
-

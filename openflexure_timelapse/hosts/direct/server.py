@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from openflexure_timelapse.errors import HardwareError
+from openflexure_timelapse.hosts.direct.config import DirectSettings
 from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.things import (
     DirectCameraThing,
@@ -26,7 +27,7 @@ from openflexure_timelapse.hosts.things.autofocus import AutofocusThing
 from openflexure_timelapse.hosts.things.illumination import IlluminationThing
 from openflexure_timelapse.ports import Clock
 
-__all__ = ["PREFIX", "create", "serve"]
+__all__ = ["PREFIX", "Serving", "create"]
 
 PREFIX = "/api/v3"
 GRACE_S = 2
@@ -50,10 +51,7 @@ def create(
     clock: Clock,
     data_folder: Path,
     folder: Path,
-    *,
-    backlash_steps: tuple[int, int, int],
-    inverted: tuple[bool, bool, bool],
-    on_level: float,
+    settings: DirectSettings,
 ) -> Any:
     """Make the server; nothing listens yet.
 
@@ -67,15 +65,13 @@ def create(
         Where the runs are kept.
     folder : Path
         Where settings of Things are kept, and pictures that people take.
-    backlash_steps, inverted
-        As `DirectStageThing` has them.
-    on_level : float
-        The light when it is on, 0 to 1.
+    settings : DirectSettings
+        Those that it was opened with.
 
     Returns
     -------
     lt.ThingServer
-        Its ``app`` is for `serve`.
+        For `Serving`.
 
     Raises
     ------
@@ -84,7 +80,6 @@ def create(
     """
     pictures = folder / "data"
     pictures.mkdir(parents=True, exist_ok=True)
-    stage = {"stage": microscope.stage, "inverted": inverted}
     things: dict[str, Any] = {
         "camera": {
             "cls": DirectCameraThing,
@@ -92,12 +87,12 @@ def create(
         },
         "stage": {
             "cls": DirectStageThing,
-            "kwargs": {**stage, "backlash_steps": backlash_steps},
+            "kwargs": {"stage": microscope.stage, "settings": settings.stage},
         },
         "autofocus": AutofocusThing,
     }
     if microscope.light is not None:
-        lamp = {"lamp": microscope.light, "clock": clock, "on_level": on_level}
+        lamp = {"lamp": microscope.light, "clock": clock, "on_level": settings.light_on}
         things["illumination"] = {"cls": IlluminationThing, "kwargs": lamp}
     ours = {"microscope": microscope, "clock": clock, "data_folder": str(data_folder)}
     things["timelapse"] = {"cls": DirectTimelapse, "kwargs": ours}
@@ -135,16 +130,19 @@ class _Uvicorn(uvicorn.Server):
         if self.started:
             self._on_ready()
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
+    def end(self) -> None:
         """End; the live view would go on for ever."""
         self._camera.kill_mjpeg_streams()
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """End on a signal."""
+        self.end()
         super().handle_exit(sig, frame)
 
 
-def serve(
-    server: Any, listening: socket.socket, on_ready: Callable[[], None]
-) -> None:
-    """Serve on this thread until SIGINT or SIGTERM; a run under way is left.
+class Serving:
+    """A server at work.
 
     Parameters
     ----------
@@ -154,24 +152,41 @@ def serve(
         Bound; it is closed by who made it.
     on_ready : callable
         Called once requests are answered.
-
-    Raises
-    ------
-    HardwareError
-        When a Thing did not start.
     """
-    config = uvicorn.Config(
-        server.app,
-        log_config=None,
-        log_level="error",
-        timeout_graceful_shutdown=GRACE_S,
-    )
-    running = _Uvicorn(config, server.things["camera"], on_ready)
-    # It exits where it could not start; the reason is told below.
-    with contextlib.suppress(SystemExit):
-        running.run(sockets=[listening])
-    if not running.started:
-        raise _why(server)
+
+    def __init__(
+        self, server: Any, listening: socket.socket, on_ready: Callable[[], None]
+    ) -> None:
+        config = uvicorn.Config(
+            server.app,
+            log_config=None,
+            log_level="error",
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        self._server = server
+        self._listening = listening
+        self._uvicorn = _Uvicorn(config, server.things["camera"], on_ready)
+
+    def run(self) -> None:
+        """Serve until `end`, on the main thread also until SIGINT or SIGTERM.
+
+        A run under way is left to the next server. A signal is raised once more at the
+        end, for the handler that was there before.
+
+        Raises
+        ------
+        HardwareError
+            When a Thing did not start.
+        """
+        # It exits where it could not start; the reason is told below.
+        with contextlib.suppress(SystemExit):
+            self._uvicorn.run(sockets=[self._listening])
+        if not self._uvicorn.started:
+            raise _why(self._server)
+
+    def end(self) -> None:
+        """Let `run` return soon; from any thread."""
+        self._uvicorn.end()
 
 
 def _why(server: Any) -> HardwareError:

@@ -16,6 +16,7 @@ from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
 from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.motors import DirectMotors
 from openflexure_timelapse.hosts.direct.parts import CameraPart, StagePart
+from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.things.camera import CaptureMode
 from openflexure_timelapse.hosts.things.exposure import ExposureThing
@@ -142,7 +143,7 @@ class DirectCameraThing(ExposureThing):
                 ago_s = (time.monotonic_ns() - after_ns) / NS_PER_S
                 self._show(frame.jpeg, frame.jpeg, time.time() - ago_s)
                 is_told = False
-            except ServerNotRunningError:
+            except ServerNotRunningError:  # noqa: PERF203 (seldom, and waited for)
                 self._ended.wait(REST_S)
             except (HardwareError, ValueError) as exc:
                 if not is_told:
@@ -166,24 +167,17 @@ class DirectStageThing(_StageThing):
         Given by the server.
     stage : StagePart
         Opened.
-    backlash_steps : (int, int, int)
-        What a compensated move goes below its target.
-    inverted : (bool, bool, bool)
-        Which axes count against their motors; the stage itself sees to that.
+    settings : StageSettings
+        Those that it was opened with; the stage itself turns its axes round.
     """
 
     def __init__(
-        self,
-        thing_server_interface: Any,
-        *,
-        stage: StagePart,
-        backlash_steps: tuple[int, int, int],
-        inverted: tuple[bool, bool, bool],
+        self, thing_server_interface: Any, *, stage: StagePart, settings: StageSettings
     ) -> None:
         super().__init__(thing_server_interface, motors=DirectMotors(stage))
         self._stage = stage
-        self._play = dict(zip(AXES, backlash_steps))
-        self._inverted = dict(zip(AXES, inverted))
+        self._play = dict(zip(AXES, settings.backlash_steps))
+        self._inverted = dict(zip(AXES, settings.inverted))
 
     def __exit__(self, *error: object) -> None:
         """End whatever moves."""
@@ -193,7 +187,7 @@ class DirectStageThing(_StageThing):
 
     @lt.property
     def backlash_steps(self) -> Mapping[str, int]:
-        """What a compensated move goes below its target, in steps of each axis."""
+        """Return what a compensated move goes below its target, in steps."""
         return self._play
 
     @lt.property
