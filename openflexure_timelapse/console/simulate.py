@@ -63,12 +63,15 @@ def read_faults(texts: Sequence[str]) -> List[Any]:
     Raises
     ------
     InvalidRequestError
-        For what is none, or for a fault of the disk: a server writes to a real one.
+        For what is none, or for a fault of the disk or of the board: a server has no
+        simulated one.
     """
     from hardware_sim.faults import Fault, FaultKind  # noqa: PLC0415 (only to simulate)
 
     kinds: List[Any] = [
-        kind for kind in get_args(FaultKind) if not kind.startswith("disk_")
+        kind
+        for kind in get_args(FaultKind)
+        if not kind.startswith(("board_", "disk_"))
     ]
     faults = []
     kind: Any  # a name, until it is found among the kinds
