@@ -113,11 +113,10 @@ class StatusBoard:
         """Take note of what the hardware got over; told while the run lasts."""
         with self._lock:
             self._incidents += 1
-            often = "once" if self._incidents == 1 else f"{self._incidents} times"
-            told = (
-                f"slot {slot}: {incident['detail']} The hardware has recovered {often} "
-            )
-            self._troubles.note("incident", "", told + "in this run, which goes on.")
+            what = str(incident["kind"]).replace("_", " ")
+            told = f"slot {slot}: {what} ({str(incident['detail']).rstrip('.')}); "
+            told += f"incident {self._incidents} of this run, which goes on."
+            self._troubles.note("incident", "", told)
 
     def see_unknown_gap(self, slot: int) -> List[int]:
         """Take note of a gap of unknown length before a slot; return all such slots."""

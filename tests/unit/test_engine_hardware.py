@@ -290,9 +290,9 @@ def test_what_the_hardware_got_over_is_on_record_and_told(tmp_path: Path) -> Non
     rig.run()
     (told,) = [event for event in rig.events() if event.kind == "hardware"]
     assert told.details["kind"] == "camera_restarted"
-    (warning,) = [each for each in rig.engine.status().warnings if "recovered" in each]
-    assert "slot 4: The camera hung and was restarted." in warning
-    assert "recovered once" in warning
+    (warning,) = [each for each in rig.engine.status().warnings if "incident" in each]
+    assert "slot 4: camera restarted (The camera hung and was restarted);" in warning
+    assert "incident 1 of this run" in warning
 
 
 def test_what_was_before_the_run_is_none_of_it(tmp_path: Path) -> None:
