@@ -5,7 +5,7 @@ while stills are taken. A camera that stalls is started again while the run goes
 """
 
 import threading
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, ContextManager, Dict, List, Mapping, Optional
 
 from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
 from openflexure_timelapse.hosts.direct import vitals
@@ -73,15 +73,15 @@ class DirectCamera:
     def start(self) -> None:
         """Start the camera, and wait for its first frame.
 
+        A camera that did not start is tried again all the same until `close`.
+
         Raises
         ------
         HardwareError
             When there is no camera, its library is missing, or its memory too small.
         """
         self._keeper.start()
-        until_ns = self._in_s(self._settings.start_s)
-        self._keeper.ready(until_ns)
-        self._info = self._describe()
+        self._keeper.ready(self._in_s(self._settings.start_s), patient=False)
 
     def close(self) -> None:
         """End the camera's process; nothing is left behind."""
@@ -116,10 +116,10 @@ class DirectCamera:
         Raises
         ------
         HardwareError
-            Before `start` was called.
+            While no camera has started yet.
         """
         if self._info is None:
-            raise HardwareError("The camera was not started; start it before its use.")
+            self._info = self._describe()
         return self._info
 
     def _describe(self) -> CameraInfo:
@@ -144,7 +144,7 @@ class DirectCamera:
         """Return what the camera's process told of the camera."""
         facts = self._keeper.facts
         if facts is None:
-            raise HardwareError("The camera was not started; start it before its use.")
+            raise HardwareError("The camera has not started; start it before its use.")
         return facts
 
     def status(self) -> JsonDict:
@@ -262,9 +262,13 @@ class DirectCamera:
             raise HardwareTimeoutError(message + "the camera is started again.")
         return frame
 
-    def watched(self) -> Any:
+    def watched(self) -> ContextManager[List[StreamFrame]]:
         """Return a context in which every frame is added to a list, which it gives."""
         return self._keeper.frames.watched()
+
+    def blank_bytes(self) -> int:
+        """Return the size of a frame of the live view that shows an even grey."""
+        return int(self._facts()["blank_bytes"])
 
     def _known(self, mode: Optional[str]) -> str:
         """Return a mode that exists."""

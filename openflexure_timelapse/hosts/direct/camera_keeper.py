@@ -146,8 +146,15 @@ class CameraKeeper:
 
     # ------------------------------------------------------------------------ asking
 
-    def ready(self, until_ns: int) -> CameraProcess:
+    def ready(self, until_ns: int, *, patient: bool = True) -> CameraProcess:
         """Return the process once it gives frames.
+
+        Parameters
+        ----------
+        until_ns : int
+            The machine's time until which to wait.
+        patient : bool
+            Whether to wait for another one where one could not be started.
 
         Raises
         ------
@@ -159,11 +166,12 @@ class CameraKeeper:
         while True:
             frame = self.frames.after(None, min(until_ns, self._soon_ns()))
             process = self._process
-            if self._hopeless:
-                raise HardwareError(self._failure)
+            if self._failure and (self._hopeless or not patient):
+                raise HardwareError(f"The camera cannot be started: {self._failure}")
             if process is not None and process.facts is not None:
                 self.facts = process.facts
                 if frame is not None and not process.is_over:
+                    self._failure = ""
                     return process
             if frame is not None:
                 self._machine.wait_until(self._soon_ns(), self._machine.signal())

@@ -7,7 +7,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-__all__ = ["PictureCopy", "copy_of", "encode", "half_of"]
+__all__ = ["PictureCopy", "blank_bytes", "copy_of", "encode", "half_of"]
 
 Bytes = NDArray[np.uint8]
 
@@ -103,6 +103,21 @@ def _pixels(picture: PictureCopy) -> Bytes:
     width, height = picture.size
     rows = picture.data[: height * picture.stride].reshape(height, picture.stride)
     return np.ascontiguousarray(rows[:, : 3 * width]).reshape(height, width, 3)
+
+
+def blank_bytes(size: Tuple[int, int], quality: int) -> int:
+    """Return the size of a JPEG of nothing but grey, as `encode` makes them of YUV420.
+
+    Parameters
+    ----------
+    size : (int, int)
+        In pixels.
+    quality : int
+        Of the JPEG.
+    """
+    width, height = size
+    grey = np.full(width * height * 3 // 2, 128, np.uint8)
+    return len(encode(PictureCopy(grey, "YUV420", size, width), quality))
 
 
 def half_of(size: Tuple[int, int]) -> Tuple[int, int]:

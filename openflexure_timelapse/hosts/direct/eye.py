@@ -13,7 +13,7 @@ import libcamera
 from picamera2 import Picamera2
 
 from openflexure_timelapse.hosts.direct import camera_memory, vitals
-from openflexure_timelapse.hosts.direct.camera_pictures import half_of
+from openflexure_timelapse.hosts.direct.camera_pictures import blank_bytes, half_of
 from openflexure_timelapse.hosts.direct.eye_stills import Stills
 from openflexure_timelapse.hosts.direct.eye_stream import Stream
 
@@ -70,6 +70,7 @@ class Eye:
             "stream_fps": settings["stream_fps"],
             "libcamera": str(self._camera.camera_manager.version),
             "picamera2": version("picamera2"),
+            "blank_bytes": blank_bytes(small, settings["stream_quality"]),
             "raw": "not asked for in the settings",
         }
 
