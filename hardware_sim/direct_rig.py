@@ -2,10 +2,9 @@
 
 One simulated world, seen by the unmodified picamera2 over `hardware_sim.fake_libcamera`
 and moved by the unmodified sangaboard library over `hardware_sim.sangaboard_pty`. As a
-program it has the world, and runs another command that finds both as if they were real::
+program it has the world, and runs a command that finds both as if they were real::
 
-    python -m hardware_sim.direct_rig --folder desk -- \\
-        openflexure-timelapse serve --data desk/runs
+    python -m hardware_sim.direct_rig --folder desk -- serve --data desk/runs
 
 Nothing here proves anything about a real Pi: neither its camera, nor its timing, nor
 its cables are in it.
@@ -132,11 +131,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--scene", default="algae_growth+pond")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dialect", choices=["v1.0", "v0.5"], default="v1.0")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    told = "of openflexure-timelapse, such as: serve --data FOLDER/runs"
+    words = {"nargs": argparse.REMAINDER, "metavar": "-- COMMAND", "help": told}
+    parser.add_argument("command", **words)
     options = parser.parse_args(arguments)
-    command = [word for word in options.command if word != "--"]
-    if not command:
+    asked = [word for word in options.command if word != "--"]
+    if not asked:
         parser.error("give the command that is to run after --")
+    command = [sys.executable, "-m", "openflexure_timelapse", *asked]
     rig = DirectRig(
         options.folder, options.scene, options.seed, dialect=options.dialect
     )

@@ -30,7 +30,9 @@ class Rig:
     """A server, what is behind it, and clients of it."""
 
     def __init__(self, folder: Path, **how: Any) -> None:
-        self.microscope, self.sim, self.clock = simulated(**how)
+        folder.mkdir(parents=True, exist_ok=True)
+        world = simulated(folder, **how)
+        self.microscope, self.sim, self.board, self.clock = world
         self.runs = folder / "runs"
         self.folder = folder / "server"
         self.server = create(

@@ -20,6 +20,7 @@ from openflexure_timelapse.hosts.v3_features import (
     offers,
     whole_compensation,
 )
+from openflexure_timelapse.ports import StagePosition
 
 API = "/api/v3"
 REAL = 1.0
@@ -45,7 +46,7 @@ def _slow(tmp_path: Path) -> Iterator[Rig]:
 
 def moving(rig: Rig) -> None:
     """Return when the stage has moved a bit."""
-    while not rig.sim.stage.position().z:
+    while not (rig.sim.stage.position().z and rig.microscope.stage.moving):
         pass
 
 
@@ -75,7 +76,7 @@ def test_there_is_a_front_page(rig: Rig) -> None:
 
 def test_a_board_without_a_lamp_has_no_illumination(tmp_path: Path) -> None:
     """The Thing is left out, and scripts see that."""
-    rig = Rig(tmp_path, light=None)
+    rig = Rig(tmp_path, dialect="v0.5")
     assert "illumination" not in rig.things
     rig.close()
 
@@ -98,25 +99,39 @@ def test_moves_take_steps_by_the_names_of_axes(rig: Rig) -> None:
     assert stage.position == {"x": 0, "y": 0, "z": 0}
 
 
-def test_play_is_taken_up_when_asked(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def moves(rig: Rig) -> List[str]:
+    """Return the moves that the board was told, and forget them."""
+    told = [command for command in rig.board.heard if command.startswith("mr")]
+    rig.board.heard.clear()
+    return told
+
+
+def test_play_is_taken_up_when_asked(rig: Rig) -> None:
     """A compensated move goes below its target and comes from there."""
-    motors = rig.sim.stage
-    places: List[int] = []
-    monkeypatch.setattr(motors, "_spend", lambda _: places.append(motors.position().z))
+    moves(rig)
     rig.thing("stage").move_relative(z=-100, backlash_compensation=4)
-    assert (min(places), places[-1]) == (-300, -100)
+    assert moves(rig) == ["mr 0 0 -300", "mr 0 0 200"]
 
 
-def test_what_a_run_moved_is_known(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_run_moved_is_known(rig: Rig) -> None:
     """The place is the stage's, whoever moved it, and its play is unknown then."""
     stage = rig.things["stage"]
     rig.thing("stage").move_relative(z=300, backlash_compensation=4)
-    rig.sim.stage.move_by((0, 0, 50))
+    rig.microscope.stage.move_to(StagePosition(0, 0, 350))
     assert stage.position["z"] == 350
-    motors, places = rig.sim.stage, []
-    monkeypatch.setattr(motors, "_spend", lambda _: places.append(motors.position().z))
+    moves(rig)
     rig.thing("stage").move_relative(z=10, backlash_compensation=4)
-    assert (min(places), places[-1]) == (160, 360)
+    assert moves(rig) == ["mr 0 0 -190", "mr 0 0 200"]
+
+
+def test_a_board_that_is_deaf_moves_in_parts(tmp_path: Path) -> None:
+    """So that a long way can be stopped."""
+    rig = Rig(tmp_path, dialect="v0.5")
+    moves(rig)
+    rig.thing("stage").move_relative(x=5000)
+    assert moves(rig) == ["mr 1666 0 0", "mr 1667 0 0", "mr 1667 0 0"]
+    assert rig.visit.get("stage/position")["x"] == 5000
+    rig.close()
 
 
 def test_a_direction_is_no_setting(rig: Rig) -> None:

@@ -20,6 +20,7 @@ from openflexure_timelapse.store.disk import storage_error
 __all__ = ["DirectSettings", "config_path", "parse_config", "read_config"]
 
 NAME = "direct.json"
+OWN = ("port", "light_on", "light_output")
 USUAL_LIGHT = 0.32
 """Of the lamp when it is on, as OpenFlexure sets it."""
 
@@ -34,6 +35,8 @@ class DirectSettings:
         Of the Sangaboard, such as ``/dev/ttyUSB0``; None to look for it.
     light_on : float
         The level of the light when it is on, above 0 and up to 1.
+    light_output : str
+        Where the lamp is: ``cc`` for the constant current, or ``pwm0`` and so on.
     camera : CameraSettings
         Of the camera.
     stage : StageSettings
@@ -42,6 +45,7 @@ class DirectSettings:
 
     port: Optional[str] = None
     light_on: float = USUAL_LIGHT
+    light_output: str = "cc"
     camera: CameraSettings = field(default_factory=CameraSettings)
     stage: StageSettings = field(default_factory=StageSettings)
 
@@ -111,7 +115,8 @@ def parse_config(
         With one entry per bad field; an unknown one with the nearest that is known.
     """
     found = parse(_File, data, InvalidRequestError, noun)
-    return DirectSettings(found.port, found.light_on, _camera(found), found.stage)
+    own = {name: getattr(found, name) for name in OWN}
+    return DirectSettings(camera=_camera(found), stage=found.stage, **own)
 
 
 def _camera(found: "_File") -> CameraSettings:
@@ -137,5 +142,6 @@ class _File(Document):
 
     port: Optional[str] = None
     light_on: float = Field(default=USUAL_LIGHT, gt=0, le=1)
+    light_output: str = "cc"
     camera: _Camera = Field(default_factory=_Camera)
     stage: StageSettings = Field(default_factory=StageSettings)

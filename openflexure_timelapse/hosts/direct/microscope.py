@@ -1,5 +1,6 @@
 """The microscope without a server, as the engine uses it."""
 
+import contextlib
 import platform
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
@@ -42,8 +43,10 @@ class DirectMicroscope:
     find_locks : callable
         Returns the locks of who else uses the hardware in this process, such as the
         people behind `serve`; asked for each visit.
-    facts : mapping
-        More for ``run.json``: of the board, of the camera.
+    facts : mapping, optional
+        More for ``run.json``, such as of the board.
+    closing : ExitStack, optional
+        Ends camera and board in `close`.
 
     Attributes
     ----------
@@ -61,6 +64,7 @@ class DirectMicroscope:
         focuser: Optional[Focuser] = None,
         find_locks: Callable[[], Parts] = _no_locks,
         facts: Optional[JsonDict] = None,
+        closing: Optional[contextlib.ExitStack] = None,
     ) -> None:
         self.camera = camera
         self.stage = stage
@@ -70,6 +74,7 @@ class DirectMicroscope:
         self._find_locks = find_locks
         self._locks = VisitLocks(self._shared, clock)
         self._own: List[JsonDict] = []
+        self._closing = contextlib.ExitStack() if closing is None else closing
 
     def share(self, find_locks: Callable[[], Parts]) -> None:
         """Let others in this process use the hardware between visits.
@@ -86,8 +91,8 @@ class DirectMicroscope:
         return self._find_locks()
 
     def close(self) -> None:
-        """End the camera; the board is closed by who opened it."""
-        self.camera.close()
+        """End camera and board; nothing can be asked afterwards."""
+        self._closing.close()
 
     # ------------------------------------------------------------------------- facts
 

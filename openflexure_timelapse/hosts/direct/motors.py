@@ -1,17 +1,14 @@
 """A stage turned bit by bit, so that a move can be seen and stopped on its way."""
 
-import contextlib
-import threading
-from typing import Generator, List, Sequence, Tuple
+from typing import Generator, Sequence, Tuple
 
 from openflexure_timelapse.errors import HardwareTimeoutError
-from openflexure_timelapse.hosts.direct.parts import StagePart
+from openflexure_timelapse.hosts.direct.parts import Move, StagePart
+from openflexure_timelapse.ports import Clock, StagePosition
 
 __all__ = ["DirectMotors"]
 
-GRAIN_S = 0.05
-STOP_S = 5.0
-"""A stage that was told to stop has ended its move by then, or nobody knows of it."""
+GRAIN_NS = 50_000_000
 
 
 class DirectMotors:
@@ -20,11 +17,14 @@ class DirectMotors:
     Parameters
     ----------
     stage : StagePart
-        Whose moves take their time, and can be stopped from another thread.
+        Whose moves go on while others work.
+    clock : Clock
+        Its clock.
     """
 
-    def __init__(self, stage: StagePart) -> None:
+    def __init__(self, stage: StagePart, clock: Clock) -> None:
         self._stage = stage
+        self._clock = clock
 
     def place(self) -> Tuple[int, int, int]:
         """Return the steps counted since the origin, as last known."""
@@ -38,47 +38,34 @@ class DirectMotors:
     def turn(self, steps: Sequence[int]) -> Generator[None, None, None]:
         """Turn by steps of x, y and z; whoever closes this has stopped them.
 
+        A board that hears nothing while it moves is stopped between parts of the way.
+
         Raises
         ------
         HardwareError
-            As the stage does, or when it cannot be stopped.
+            As the stage does, or when it does not arrive in time.
         """
-        x, y, z = steps
-        failures: List[Exception] = []
-        done = threading.Event()
+        here = self._stage.position()
+        start = (here.x, here.y, here.z)
+        longest = self._stage.longest_glide
+        parts = 1 if longest is None else -(-max(map(abs, steps)) // longest)
+        for part in range(1, max(1, parts) + 1):
+            x, y, z = (
+                a + step * part // max(1, parts) for a, step in zip(start, steps)
+            )
+            yield from self._follow(self._stage.glide(StagePosition(x, y, z)))
 
-        def work() -> None:
-            try:
-                self._stage.move_by((x, y, z))
-            except Exception as exc:  # noqa: BLE001 - raised again by who waits
-                failures.append(exc)
-            finally:
-                done.set()
-
-        thread = threading.Thread(target=work, name="direct move", daemon=True)
-        thread.start()
-        is_stopped = True
+    def _follow(self, move: Move) -> Generator[None, None, None]:
+        """Yield until a move is over; break it off when nobody asks any more."""
+        never = self._clock.signal()
         try:
-            while not done.wait(GRAIN_S):
+            while not move.is_done():
+                now_ns = self._clock.monotonic_ns()
+                if now_ns > move.course.deadline_ns:
+                    message = "The stage is not there in time; "
+                    raise HardwareTimeoutError(message + "check the board's supply.")
+                self._clock.wait_until(now_ns + GRAIN_NS, never)
                 yield
-            is_stopped = False
         finally:
-            if is_stopped:
-                self._end(done)
-            else:
-                thread.join()
-        if failures:
-            raise failures[0]
-
-    def _end(self, done: threading.Event) -> None:
-        """Stop a move that goes on, and wait for its end."""
-        with contextlib.ExitStack() as always:
-            always.callback(self._await_end, done)
-            self._stage.stop()
-
-    @staticmethod
-    def _await_end(done: threading.Event) -> None:
-        """Wait for the end of a move that was told to stop."""
-        if not done.wait(STOP_S):
-            told = f"The stage did not stop within {STOP_S:g} s; "
-            raise HardwareTimeoutError(told + "switch its power off.")
+            if not move.is_over:
+                self._stage.break_off(move)

@@ -1,12 +1,12 @@
 """What the microscope without a server asks of its parts, beyond the engine's ports."""
 
-from typing import List, Optional, Tuple
+from typing import Any, List, Optional
 
 from typing_extensions import Protocol
 
-from openflexure_timelapse.ports import Camera, JsonDict, Stage
+from openflexure_timelapse.ports import Camera, JsonDict, Stage, StagePosition
 
-__all__ = ["CameraPart", "StagePart", "StreamFrame"]
+__all__ = ["CameraPart", "Course", "Move", "StagePart", "StreamFrame"]
 
 
 class StreamFrame(Protocol):
@@ -19,7 +19,7 @@ class StreamFrame(Protocol):
 
     @property
     def exposure_start_ns(self) -> int:
-        """Monotonic time at which its exposure began, by the machine's own clock."""
+        """Monotonic time of the microscope's clock at which its exposure began."""
         ...
 
 
@@ -47,20 +47,53 @@ class CameraPart(Camera, Protocol):
         ...
 
 
+class Course(Protocol):
+    """What is expected of a move."""
+
+    @property
+    def deadline_ns(self) -> int:
+        """Monotonic time at which it must be over."""
+        ...
+
+
+class Move(Protocol):
+    """A move under way."""
+
+    is_over: bool
+
+    @property
+    def course(self) -> Course:
+        """What is expected of it."""
+        ...
+
+    def is_done(self) -> bool:
+        """Ask whether it is over."""
+        ...
+
+
 class StagePart(Stage, Protocol):
-    """A stage that can be stopped, and turned without regard to play."""
+    """A stage that moves while others work, and can be stopped."""
 
     @property
     def moving(self) -> bool:
         """Whether it moves now."""
         ...
 
-    def move_by(self, steps: Tuple[int, int, int]) -> None:
-        """Turn the motors by so many steps; returns when they are done or stopped."""
+    @property
+    def longest_glide(self) -> Optional[int]:
+        """The steps after which it can be stopped at the latest; None: at any time."""
+        ...
+
+    def glide(self, target: StagePosition) -> Any:
+        """Begin a `Move` in one go, without care for the play; return at once."""
+        ...
+
+    def break_off(self, glide: Any) -> None:
+        """End a move that is not to go on, and find out where the stage is."""
         ...
 
     def stop(self) -> None:
-        """End a move at once; from another thread."""
+        """End a move at once; from any thread."""
         ...
 
     def set_zero(self) -> None:

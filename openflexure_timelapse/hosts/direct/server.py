@@ -87,7 +87,11 @@ def create(
         },
         "stage": {
             "cls": DirectStageThing,
-            "kwargs": {"stage": microscope.stage, "settings": settings.stage},
+            "kwargs": {
+                "stage": microscope.stage,
+                "clock": clock,
+                "settings": settings.stage,
+            },
         },
         "autofocus": AutofocusThing,
     }

@@ -140,7 +140,7 @@ class DirectCameraThing(ExposureThing):
             try:
                 frame = self._camera.frame(FRAME_S, after_ns)
                 after_ns = frame.exposure_start_ns
-                ago_s = (time.monotonic_ns() - after_ns) / NS_PER_S
+                ago_s = (self.clock.monotonic_ns() - after_ns) / NS_PER_S
                 self._show(frame.jpeg, frame.jpeg, time.time() - ago_s)
                 is_told = False
             except ServerNotRunningError:  # noqa: PERF203 (seldom, and waited for)
@@ -167,14 +167,21 @@ class DirectStageThing(_StageThing):
         Given by the server.
     stage : StagePart
         Opened.
+    clock : Clock
+        Its clock.
     settings : StageSettings
         Those that it was opened with; the stage itself turns its axes round.
     """
 
     def __init__(
-        self, thing_server_interface: Any, *, stage: StagePart, settings: StageSettings
+        self,
+        thing_server_interface: Any,
+        *,
+        stage: StagePart,
+        clock: Clock,
+        settings: StageSettings,
     ) -> None:
-        super().__init__(thing_server_interface, motors=DirectMotors(stage))
+        super().__init__(thing_server_interface, motors=DirectMotors(stage, clock))
         self._stage = stage
         self._play = dict(zip(AXES, settings.backlash_steps))
         self._inverted = dict(zip(AXES, settings.inverted))
