@@ -131,6 +131,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--scene", default="algae_growth+pond")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--dialect", choices=["v1.0", "v0.5"], default="v1.0")
+    sized = "pixels of its sensor, which an old computer draws sooner if they are few"
+    parser.add_argument("--sensor", type=_size, metavar="WIDTHxHEIGHT", help=sized)
     told = "of openflexure-timelapse, such as: serve --data FOLDER/runs"
     words = {"nargs": argparse.REMAINDER, "metavar": "-- COMMAND", "help": told}
     parser.add_argument("command", **words)
@@ -140,13 +142,27 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         parser.error("give the command that is to run after --")
     command = [sys.executable, "-m", "openflexure_timelapse", *asked]
     rig = DirectRig(
-        options.folder, options.scene, options.seed, dialect=options.dialect
+        options.folder,
+        options.scene,
+        options.seed,
+        dialect=options.dialect,
+        shape=options.sensor or SensorShape(),
     )
     with contextlib.closing(rig):
         text = json.dumps(rig.config(), indent=2) + "\n"
         (options.folder / CONFIG_FILE).write_text(text, "utf-8")
         with subprocess.Popen(command, env=rig.environ()) as process:  # noqa: S603 (the person's own command)
             return _awaited(process)
+
+
+def _size(text: str) -> SensorShape:
+    """Read ``--sensor``: two even numbers."""
+    try:
+        width, height = (int(part) // 2 * 2 for part in text.split("x"))
+    except ValueError:
+        message = f"{text!r} is not WIDTHxHEIGHT, for example 1640x1232"
+        raise argparse.ArgumentTypeError(message) from None
+    return SensorShape(width, height)
 
 
 def _awaited(process: "subprocess.Popen[bytes]") -> int:

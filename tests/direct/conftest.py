@@ -11,10 +11,15 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "hosts"))
 
 from somebody import Somebody
 
+BOARD = ("sangaboard", "pi")
+CAMERA = ("picamera2", "pi")
+SERVER = ("labthings_fastapi", "server-v3")
 NEEDS = {
-    "serve": ("labthings_fastapi", "server-v3"),
+    "direct": (BOARD,),
+    "serve": (BOARD, SERVER),
+    "whole": (BOARD, CAMERA, SERVER),
 }
-"""By the second word of a test file's name: a module, and the extra that brings it."""
+"""By the second word of a test file's name: modules, and the extras that bring them."""
 
 
 class _Skipped(pytest.File):
@@ -32,11 +37,12 @@ def pytest_pycollect_makemodule(
     module_path: Path, parent: pytest.Collector
 ) -> Optional[pytest.File]:
     """Collect a file as usual where its library is, else say that it is skipped."""
-    module, extra = NEEDS.get(module_path.stem.split("_")[1], ("", ""))
-    if not module or find_spec(module) is not None:
+    needed = NEEDS.get(module_path.stem.split("_")[1], ())
+    missing = [extra for module, extra in needed if find_spec(module) is None]
+    if not missing:
         return None
     skipped: _Skipped = _Skipped.from_parent(parent, path=module_path)
-    skipped.extra = extra
+    skipped.extra = ",".join(sorted(set(missing)))
     return skipped
 
 
