@@ -13,7 +13,8 @@ class Glided:
     """A move that is over."""
 
     def __init__(self, course: Course) -> None:
-        self.course = course
+        self.start_ns, self.end_ns = course.begun_ns, course.end_ns
+        self.z_at = course.z_at
 
     def wait(self) -> None:
         """Return at once."""

@@ -51,7 +51,7 @@ def swept(
 ) -> Tuple[FocusSweep, FocusDecision]:
     """Sweep and decide, as a visit does."""
     start = stage.position().z
-    sweep = DirectFocuser(eye.camera, stage, eye.clock).sweep(way)
+    sweep = DirectFocuser(eye.camera, stage).sweep(way)
     return sweep, decide_focus(sweep, Accept(), way, None, start)
 
 
@@ -101,7 +101,7 @@ def test_a_way_without_frames_is_an_error(eyes: Eyes) -> None:
     """Too short a way for the live view says so."""
     eye = eyes(**QUICK)
     with pytest.raises(HardwareError, match=r"saw only \d frames, 5 are needed"):
-        DirectFocuser(eye.camera, at(eye, 0.0), eye.clock).sweep(4)
+        DirectFocuser(eye.camera, at(eye, 0.0)).sweep(4)
 
 
 def test_at_the_end_of_the_travel_less_is_swept(eyes: Eyes) -> None:
@@ -111,6 +111,6 @@ def test_at_the_end_of_the_travel_less_is_swept(eyes: Eyes) -> None:
     highest = stage.describe().highest
     assert highest is not None
     stage.jump(highest.z - 300)
-    sweep = DirectFocuser(eye.camera, stage, eye.clock).sweep(RANGE)
+    sweep = DirectFocuser(eye.camera, stage).sweep(RANGE)
     assert max(sweep.z_steps) <= highest.z
     assert stage.position() == StagePosition(0, 0, highest.z)

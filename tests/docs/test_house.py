@@ -18,6 +18,20 @@ NEED_MORE = {
     "openflexure_timelapse.hosts.v3",  # the server's library
     "openflexure_timelapse.hosts.v3_http",  # the server's library
     "openflexure_timelapse.hosts.direct",  # the camera's library
+    "openflexure_timelapse.hosts.direct.server",  # the server's library
+    "openflexure_timelapse.hosts.direct.things",  # the server's library
+    *(
+        f"openflexure_timelapse.hosts.things.{name}"  # the server's library
+        for name in [
+            "autofocus",
+            "camera",
+            "data",
+            "illumination",
+            "pictures",
+            "stage",
+            "streams",
+        ]
+    ),
 }
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 

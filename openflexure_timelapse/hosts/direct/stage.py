@@ -4,7 +4,7 @@ The board counts steps and knows no more: the limits, the way upwards at the end
 move, and what becomes of the place when the board starts anew are ours.
 """
 
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from openflexure_timelapse.errors import OutOfReachError
 from openflexure_timelapse.hosts.approach import first_move, way_between
@@ -126,6 +126,15 @@ class DirectStage:
             stretch = Stretch.over(motion.known.place, target)
             motion.will_be_in(stretch, is_alone=True)
             return motion.begin(target, turn)
+
+    @property
+    def longest_glide(self) -> Optional[int]:
+        """Steps after which a move can be stopped at the latest; None: at any time."""
+        return LONGEST_DEAF_MOVE if self._board.facts.is_blocking else None
+
+    def break_off(self, glide: Glide) -> None:
+        """End a move that is not to go on, and find out where the stage is."""
+        self._motion.break_off(glide)
 
     def stop(self) -> None:
         """End a move at once, from any thread; who moved gets an error.
