@@ -15,7 +15,10 @@ BOARD = ("sangaboard", "pi")
 CAMERA = ("picamera2", "pi")
 SERVER = ("labthings_fastapi", "server-v3")
 NEEDS = {
+    "board": (BOARD,),
     "direct": (BOARD,),
+    "doctor": (BOARD, CAMERA),
+    "kept": (BOARD,),
     "serve": (BOARD, SERVER),
     "whole": (BOARD, CAMERA, SERVER),
 }
