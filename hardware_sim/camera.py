@@ -1,7 +1,8 @@
 """The simulated camera: stills, previews, exposure control and its mishaps."""
 
 import threading
-from typing import Any, Dict, Mapping, Optional, Tuple
+from collections import deque
+from typing import Any, Deque, Dict, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ QUALITY: Mapping[str, int] = {"half": 90, "full": 90, PREVIEW: 85}
 FRAMES_PER_S = 15.0
 LATENCY_S = 0.005
 MOST_AE_FRAMES = 600
+MOST_INCIDENTS = 100
 COLOUR_GAINS = (1.62, 1.71)
 
 
@@ -78,6 +80,8 @@ class SimCamera:
         self._last_jpeg: Optional[bytes] = None
         self._stills = 0
         self._frames = 0
+        self._hung = False
+        self._incidents: Deque[JsonDict] = deque(maxlen=MOST_INCIDENTS)
 
     # ------------------------------------------------------------------------ the port
 
@@ -149,8 +153,19 @@ class SimCamera:
     def recover(self) -> None:
         """End a hang that can be ended (a ``camera_hung`` of amount above 0)."""
         self._faults.mend("camera_hung")
+        if self._hung:
+            self._hung = False
+            told = "The camera hung and was restarted."
+            self._incidents.append({"kind": "camera_restarted", "detail": told})
         self._let_go.set()
         self._let_go = self._clock.signal()
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return what the camera got over since the last call."""
+        told = []
+        while self._incidents:
+            told.append(self._incidents.popleft())
+        return told
 
     # ---------------------------------------------------------------- taking a picture
 
@@ -195,6 +210,7 @@ class SimCamera:
         """Wait for ever when the schedule says so, or until `recover`."""
         if self._fault("camera_hung", n, still=still) is None:
             return
+        self._hung = True
         self._clock.wait_until(None, self._let_go)
         message = "The camera was reset while it hung; take the picture again."
         raise HardwareTimeoutError(message)

@@ -102,7 +102,8 @@ class Fault:
         The window of the run's time, in seconds; without `nth`, all calls in it.
     nth : tuple of int
         Only these calls: n counts the captures (stills), the moves, or the writes; the
-        frames of a camera over libcamera; the commands for what a board says.
+        Only these calls: n counts the captures (stills), the moves, or the writes; the
+        commands for what a board says, the frames of a camera over libcamera.
     amount : float
         Seconds or a share, as said above.
     previews : bool

@@ -43,6 +43,7 @@ class Commands:
 
     demo: Command
     record: Command
+    serve: Command
     simulate: Command
     plan_check: Command
     plan_convert: Command
@@ -87,6 +88,7 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     demo = _add(names, "demo", commands.demo)
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
     _add_record(_add(names, "record", commands.record))
+    _add_serve(_add(names, "serve", commands.serve))
     _add_simulate(_add(names, "simulate", commands.simulate))
     _add_plan(names.add_parser("plan", help="Check and convert plans."), commands)
     runs = _add(names, "runs", commands.runs)
@@ -138,7 +140,13 @@ def _add_record(record: argparse.ArgumentParser) -> None:
     record.add_argument("--give-up", action="store_true", help="end an interrupted run")
     record.add_argument("--out", type=Path, required=True, metavar="DIR")
     _add_notify(record)
-    record.add_argument("--microscope", choices=["sim"], default="sim")
+    record.add_argument(
+        "--microscope",
+        choices=["sim", "direct"],
+        default="sim",
+        help="direct: a Pi camera and a Sangaboard, without a server; sim",
+    )
+    _add_config(record)
     record.add_argument("--scene", default="algae_growth", help="of the simulator")
     record.add_argument("--seed", type=int, default=1, help="of the simulator")
     record.add_argument(
@@ -148,6 +156,25 @@ def _add_record(record: argparse.ArgumentParser) -> None:
         metavar="N",
         help="simulated seconds per second, or max to jump from slot to slot",
     )
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    """Add where the settings of a microscope without a server are."""
+    told = "settings of a direct microscope (docs/direct.md); direct.json beside DIR"
+    command.add_argument("--config", type=Path, metavar="FILE", help=told)
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``serve``."""
+    _add_config(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for the network")
+    serve.add_argument("--port", type=int, default=5000, metavar="N")
+    serve.add_argument(
+        "--data", type=Path, default=Path("runs"), metavar="DIR", help="for the runs"
+    )
+    _add_notify(serve)
+    told = "print a unit for systemd that does this, and do nothing else"
+    serve.add_argument("--unit", action="store_true", help=told)
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:
