@@ -20,7 +20,6 @@ from openflexure_timelapse.hosts.direct.exposure_lock import (
     is_settled,
 )
 from openflexure_timelapse.hosts.direct.frames import Frames, StreamFrame, TimeBridge
-from openflexure_timelapse.hosts.direct.glide import Glide
 from openflexure_timelapse.hosts.direct.wire import receive, send
 
 NS_PER_S = 1_000_000_000
@@ -239,7 +238,7 @@ def test_settings_that_no_camera_can_have(wrong: Dict[str, Any]) -> None:
     assert repr(value) in str(caught.value)
 
 
-# ----------------------------------------------------------------------- time and place
+# ------------------------------------------------------------------------------ frames
 
 
 def frame(begun_ns: int, arrived_ns: int = 0) -> StreamFrame:
@@ -291,28 +290,6 @@ def test_a_fast_clock_s_time_is_found_from_the_machine_s() -> None:
     machine.advance(3 * NS_PER_S)
     then_ns = machine.monotonic_ns() - NS_PER_S // 10
     assert clock.monotonic_ns() - bridge.to_clock(then_ns) == NS_PER_S
-
-
-@given(
-    ramp_s=st.floats(0.0, 0.4),
-    low=st.integers(-5000, 5000),
-    way=st.integers(-3000, 3000),
-    share=st.floats(-0.2, 1.2),
-)
-def test_a_glide_is_steady_and_ends_where_it_should(
-    ramp_s: float, low: int, way: int, share: float
-) -> None:
-    """Between its ends, at half of its time in the middle, never going back."""
-    glide = Glide(NS_PER_S, low, low + way, 1000.0, min(ramp_s, abs(way) / 1000.0))
-    length_ns = glide.ended_ns - glide.begun_ns
-    now_ns = glide.begun_ns + int(share * length_ns)
-    here, next_ = glide.z_at(now_ns), glide.z_at(now_ns + length_ns // 50)
-    side = 1 if way >= 0 else -1
-    assert side * next_ >= side * here - 1e-6
-    assert min(low, low + way) - 1e-6 <= here <= max(low, low + way) + 1e-6
-    assert glide.z_at(glide.ended_ns) == pytest.approx(low + way, abs=0.01)
-    middle_ns = glide.begun_ns + length_ns // 2
-    assert glide.z_at(middle_ns) == pytest.approx(low + way / 2, abs=0.01)
 
 
 # ---------------------------------------------------------------------------- the wire
