@@ -275,11 +275,10 @@ class SimCamera:
     def _record(self, view: View, exposed_ns: int, mode: str, light: float) -> None:
         """Write down what was true of this picture."""
         self._frames += 1
-        true = self._sight.truth(
-            view, exposed_ns, self._clock, with_objects=mode != PREVIEW
-        )
         told = {"frame": self._frames, "mode": mode, "light": light}
-        self._truth.add({**told, **true, **self._setting()})
+        true = self._sight.truth(view, exposed_ns, self._clock)
+        listed = {} if mode == PREVIEW else self._sight.listed(view, true["t_s"])
+        self._truth.add({**told, **true, **self._setting(), **listed})
 
 
 def _encode(pixels: NDArray[np.uint8], quality: int) -> bytes:

@@ -1,9 +1,10 @@
 """Serves the simulated world's pixels to a `fake_libcamera` in another process.
 
-A camera there asks twice: for each exposure it lets the feed look at the world as it is
-now, and gets the picture of its small stream; and where somebody wants the full one,
-it has that exposure developed.
+A camera there lets the feed look at the world for each exposure, as it is now, and gets
+the picture of its small stream; where somebody wants the full one, it has that exposure
+developed.
 
+``start``   with the controls with which a stream begins.
 ``expose``  with exposure, gains and the small size; answers with a ``token``, the real
             time and the time of day at which the world was looked at, how bright it is,
             and what goes wrong; behind it the small picture, blue first.
@@ -15,7 +16,7 @@ import socket
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
@@ -23,16 +24,17 @@ import numpy as np
 
 from hardware_sim import optics
 from hardware_sim.exposure import LEVEL_PER_US
-from hardware_sim.faults import FaultKind
 from hardware_sim.fake_libcamera.sensor import WHITE
+from hardware_sim.faults import FaultKind
 from hardware_sim.microscope import SimMicroscope
+from hardware_sim.optics import Shot
 from hardware_sim.sight import Sight, View
 from openflexure_timelapse.hosts.direct.wire import Message, receive, send
 from openflexure_timelapse.ports import Clock
 
 __all__ = ["CameraFeed", "SensorShape"]
 
-KEPT_EXPOSURES = 32
+KEPT_EXPOSURES = 2048
 JOIN_S = 5.0
 STRIKING: Tuple[FaultKind, ...] = (
     "camera_stalled",
@@ -40,6 +42,12 @@ STRIKING: Tuple[FaultKind, ...] = (
     "camera_killed",
 )
 """Faults that end a camera's life; one that is opened later lives."""
+LASTING: Tuple[FaultKind, ...] = (
+    "camera_exposure_ignored",
+    "camera_metadata_missing",
+    "camera_stop_blocks",
+)
+"""Faults of single frames."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,10 @@ class SensorShape:
 
 
 class _Exposure(NamedTuple):
-    """What one exposure saw."""
+    """What one exposure saw; the sample is the same again for the same time."""
 
-    view: View
+    shot: Shot
+    t_s: float
     level: float
     tint: Tuple[float, float, float]
     truth: Dict[str, Any]
@@ -98,6 +107,8 @@ class CameraFeed:
         Exposures so far.
     starved : int
         Those of them that were lost because no request waited for them.
+    begun_with : dict
+        The controls with which the last stream began.
     """
 
     def __init__(
@@ -105,14 +116,16 @@ class CameraFeed:
         sim: SimMicroscope,
         clock: Clock,
         socket_path: Union[str, Path],
-        shape: SensorShape = SensorShape(),  # noqa: B008 (frozen)
+        shape: SensorShape = SensorShape(),
     ) -> None:
         self._sim = sim
         self._clock = clock
         self.socket_path = Path(socket_path)
         self.shape = shape
         self.frames = self.starved = 0
+        self.begun_with: Dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._kept: "OrderedDict[int, _Exposure]" = OrderedDict()
         self._lines: Set[socket.socket] = set()
         self._threads: List[threading.Thread] = []
@@ -180,6 +193,9 @@ class CameraFeed:
         if header["do"] == "hello":
             self._mend()
             return asdict(self.shape), b""
+        if header["do"] == "start":
+            self.begun_with = header["controls"]
+            return {}, b""
         if header["do"] == "expose":
             return self._expose(sight, header)
         with self._lock:
@@ -188,8 +204,7 @@ class CameraFeed:
             message = "the exposure is long gone: the request was held for too long"
             raise RuntimeError(message)
         width, height = header["size"]
-        self._sim.truth.add({**kept.truth, "mode": f"{width}x{height}"})
-        return {}, self._pixels(sight, kept, (width, height))
+        return {}, self._develop(sight, kept, (width, height))
 
     # ----------------------------------------------------------------------- pictures
 
@@ -211,7 +226,9 @@ class CameraFeed:
         small: Optional[Tuple[int, int]] = None
         if asked["size"] is not None:
             small = (asked["size"][0], asked["size"][1])
-        view = sight.view(small or (self.shape.width, self.shape.height), at_ns)
+        with self._looking:  # the world remembers what it has worked out
+            size = small or (self.shape.width, self.shape.height)
+            view = sight.view(size, at_ns)
         light = sight.lamp(at_ns)
         kept = self._keep(number, sight, view, light, at_ns, asked)
         if small is None:
@@ -235,7 +252,7 @@ class CameraFeed:
         if self._sim.faults.find("camera_black", number) is not None:
             total_us = 0.0
         red, blue = asked["colour_gains"]
-        truth = sight.truth(view, at_ns, self._clock, with_objects=False)
+        truth = sight.truth(view, at_ns, self._clock)
         truth.update(
             frame=number,
             light=light,
@@ -243,7 +260,8 @@ class CameraFeed:
             analogue_gain=asked["gain"],
         )
         kept = _Exposure(
-            view,
+            view.shot,
+            self._sim.world.world_s(at_ns),
             total_us * LEVEL_PER_US * light,
             (round(blue / WHITE[1], 4), 1.0, round(red / WHITE[0], 4)),
             truth,
@@ -254,9 +272,16 @@ class CameraFeed:
                 self._kept.popitem(last=False)
         return kept
 
-    def _pixels(self, sight: Sight, kept: _Exposure, size: Tuple[int, int]) -> Any:
-        """Return an exposure's picture in a size."""
-        return self._bytes(sight.density(kept.view, size), kept, black=not kept.level)
+    def _develop(self, sight: Sight, kept: _Exposure, size: Tuple[int, int]) -> Any:
+        """Return an exposure's picture in a size, and write down what is true of it."""
+        with self._looking:
+            bodies = self._sim.world.bodies(kept.t_s, kept.shot.centre_um)
+        shot = replace(kept.shot, size=size)
+        view = View(shot, bodies)
+        listed = sight.listed(view, kept.t_s)
+        mode = f"{size[0]}x{size[1]}"
+        self._sim.truth.add({**kept.truth, "mode": mode, **listed})
+        return self._bytes(sight.density(view), kept, black=not kept.level)
 
     @staticmethod
     def _bytes(density: optics.Pixels, kept: _Exposure, *, black: bool) -> Any:
@@ -280,14 +305,12 @@ class CameraFeed:
         late = faults.find("camera_late", number)
         if late is not None:
             told["late_s"] = late.amount
-        for kind in ("exposure_ignored", "metadata_missing", "stop_blocks"):
-            told[kind] = faults.find(f"camera_{kind}", number) is not None  # type: ignore[arg-type]
+        for kind in LASTING:
+            told[kind[len("camera_") :]] = faults.find(kind, number) is not None
         return told
 
     def _mend(self) -> None:
-        """A camera that is opened anew is not ill any more of what has struck it."""
+        """End what has struck a camera, now that it is opened anew."""
         struck, self._struck = self._struck, set()
         for kind in struck:
             self._sim.faults.mend(kind)
-
-

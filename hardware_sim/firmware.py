@@ -160,8 +160,8 @@ class Firmware:
                     "led_channels?": lambda _: f"CC:1 PWM:{PWM_CHANNELS}",
                     "led_cc?": lambda _: f"CC LED:{self._sim.light.level():.2f}",
                     "led_cc": self._set_lamp,
-                    "led_pwm?": lambda _: "PWM:" + "".join(
-                        f"{level:.2f};" for level in self._pwm
+                    "led_pwm?": lambda _: (
+                        "PWM:" + "".join(f"{level:.2f};" for level in self._pwm)
                     ),
                     "led_pwm": self._set_pwm,
                     "led_frequency?": lambda _: "PWM Frequency:64000Hz",
@@ -216,7 +216,8 @@ class Firmware:
             return [*told, "done."]
         if word in ("mr", "mrx", "mry", "mrz"):
             return [*told, *self._begin(word, numbers)]
-        answer = self._words.get(word, lambda _: UNKNOWN)(numbers)
+        obey = self._words.get(word)
+        answer = UNKNOWN if obey is None else obey(numbers)
         return [*told, *filter(None, answer.split("\n"))]
 
     def restart(self) -> None:

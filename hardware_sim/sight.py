@@ -1,6 +1,6 @@
 """What lies before the simulated camera at a moment, how bright it is, what is true."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from hardware_sim import optics
 from hardware_sim.bodies import Bodies
@@ -23,8 +23,8 @@ class View(NamedTuple):
 
     shot: Shot
     bodies: Bodies
-    stage_um: Tuple[float, float, float]
-    drift_um: Tuple[float, float, float]
+    stage_um: Tuple[float, float, float] = (0.0, 0.0, 0.0)
+    drift_um: Tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class Sight:
@@ -65,29 +65,16 @@ class Sight:
         )
         return View(shot, world.bodies(t_s, centre), stage, drift)
 
-    def density(self, view: View, size: Optional[Size] = None) -> optics.Pixels:
-        """Return a view's density, as `Renderer.density` does.
-
-        Parameters
-        ----------
-        view : View
-            What is looked at.
-        size : (int, int), optional
-            Width and height in pixels; None for the view's own.
-        """
-        shot = view.shot
-        if size is not None and size != shot.size:
-            shot = Shot(**{**vars(shot), "size": size})
-        return self.renderer.density(view.bodies, self.looks, shot)
+    def density(self, view: View) -> optics.Pixels:
+        """Return a view's density, as `Renderer.density` does."""
+        return self.renderer.density(view.bodies, self.looks, view.shot)
 
     def lamp(self, at_ns: int) -> float:
         """Return the light that reaches clear water."""
         lamp = self._world.lamp(self._world.world_s(at_ns))
         return self._light.output() * lamp + optics.LEAK
 
-    def truth(
-        self, view: View, at_ns: int, clock: Clock, *, with_objects: bool
-    ) -> Dict[str, Any]:
+    def truth(self, view: View, at_ns: int, clock: Clock) -> Dict[str, Any]:
         """Return what was true of a picture, JSON-able.
 
         Parameters
@@ -98,13 +85,11 @@ class Sight:
             Monotonic time of its exposure.
         clock : Clock
             Whose time that is.
-        with_objects : bool
-            Whether each body in it is listed.
         """
         t_s, shot = self._world.world_s(at_ns), view.shot
         place = self._stage.position()
         passed_ns = clock.monotonic_ns() - at_ns
-        record: Dict[str, Any] = {
+        return {
             "monotonic_ns": at_ns,
             "wall_ns": clock.wall_ns() - passed_ns,
             "commanded_steps": [place.x, place.y, place.z],
@@ -120,10 +105,13 @@ class Sight:
             "faults": self._faults.active(),
             "t_s": t_s,
         }
-        if with_objects:
-            record["population"] = self._world.population(t_s)
-            record["objects"] = self._objects(view)
-        return record
+
+    def listed(self, view: View, t_s: float) -> Dict[str, Any]:
+        """Return what lives on the sample and each body in a picture, JSON-able."""
+        return {
+            "population": self._world.population(t_s),
+            "objects": self._objects(view),
+        }
 
     def _objects(self, view: View) -> List[Dict[str, Any]]:
         """List the bodies in the picture."""

@@ -9,7 +9,7 @@ import ctypes
 import enum
 import os
 from types import ModuleType
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, ClassVar, NamedTuple, Optional, Sequence
 
 __all__ = ["FrameBuffer", "FrameMetadata", "heap_module"]
 
@@ -40,13 +40,6 @@ class _PlaneUse(NamedTuple):
     bytes_used: int
 
 
-class Plane:
-    """A part of a file."""
-
-    def __init__(self) -> None:
-        self.fd, self.offset, self.length = -1, 0, 0
-
-
 class FrameBuffer:
     """Memory for one picture of one stream.
 
@@ -55,10 +48,14 @@ class FrameBuffer:
     when a request completes and again before each use of its pixels.
     """
 
-    Plane = Plane
+    class Plane:
+        """A part of a file."""
 
-    def __init__(self, planes: Sequence[Plane]) -> None:
-        self.planes: List[Plane] = list(planes)
+        def __init__(self) -> None:
+            self.fd, self.offset, self.length = -1, 0, 0
+
+    def __init__(self, planes: Sequence["FrameBuffer.Plane"]) -> None:
+        self.planes = list(planes)
         self.metadata = FrameMetadata([plane.length for plane in self.planes])
         self._paint: Optional[Callable[[int], None]] = None
         self._looked_up = 0
@@ -114,7 +111,7 @@ class _MemoryHeap:
 class _Sync(ctypes.Structure):
     """What goes with the bracketing request."""
 
-    _fields_: Any = [("flags", ctypes.c_uint64)]  # noqa: RUF012 (as ctypes wants it)
+    _fields_: ClassVar[Any] = [("flags", ctypes.c_uint64)]
 
 
 def heap_module() -> ModuleType:

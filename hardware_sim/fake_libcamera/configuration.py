@@ -90,7 +90,7 @@ class StreamConfiguration:
         width, height = self._whole
         sizes = [(width // 2, height // 2), (width, height)]
         names = RAW_FORMATS if self.role is StreamRole.Raw else tuple(BITS)[:5]
-        return StreamFormats({name: sizes for name in names})
+        return StreamFormats(dict.fromkeys(names, sizes))
 
     def settle(self) -> bool:
         """Fix stride and size of a frame; tell whether the format is known."""

@@ -144,8 +144,8 @@ def control_infos(
     """
     whole = Rectangle(0, 0, *size)
     infos = {
-        "AeEnable": ControlInfo(False, True, True),
-        "AwbEnable": ControlInfo(False, True, True),
+        "AeEnable": ControlInfo(min=False, max=True, default=True),
+        "AwbEnable": ControlInfo(min=False, max=True, default=True),
         "ExposureTime": ControlInfo(int(line_us), LONGEST_US, 20_000),
         "ExposureTimeMode": ControlInfo(0, 1, 0),
         "AnalogueGain": ControlInfo(1.0, LARGEST_GAIN, 1.0),

@@ -85,6 +85,7 @@ class Exposures:
         self._streams = list(streams)
         self._is_fed = False
         self._sensor.start(told)
+        self._feed.start({name: _plain(value) for name, value in told.items()})
         self._next_ns = time.monotonic_ns()
 
     def left_s(self) -> float:
@@ -197,3 +198,10 @@ class Exposures:
             for name in CONTROL_NAMES_MISSING:
                 del values[name]
         return {getattr(controls, name): value for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a control's value JSON-able."""
+    if isinstance(value, Rectangle):
+        return [value.x, value.y, value.width, value.height]
+    return list(value) if isinstance(value, tuple) else value

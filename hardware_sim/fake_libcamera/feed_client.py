@@ -58,6 +58,10 @@ class FeedClient:
         told = self._ask(self._frames, {"do": "hello"}).header
         self.shape = Shape(**told)
 
+    def start(self, controls: Mapping[str, Any]) -> None:
+        """Tell with which controls a stream begins."""
+        self._ask(self._frames, {"do": "start", "controls": dict(controls)})
+
     def expose(self, asked: Mapping[str, Any]) -> Message:
         """Let the feed look at the world now; see `CameraFeed`."""
         return self._ask(self._frames, {"do": "expose", **asked})

@@ -1,7 +1,7 @@
 """From a picture to the bytes of a stream's buffer, in the stream's format."""
 
 import mmap
-from typing import Callable, Dict
+from typing import Any, Callable, Dict
 
 import cv2
 import numpy as np
@@ -47,7 +47,7 @@ def focus_measure(picture: Pixels) -> int:
     return int(FOM_SCALE * float(np.mean(np.abs(cv2.Laplacian(grey, cv2.CV_16S)))))
 
 
-def _padded(rows: Pixels, stride: int) -> Pixels:
+def _padded(rows: NDArray[Any], stride: int) -> Pixels:
     """Return rows with their stride."""
     padded = np.zeros((rows.shape[0], stride), np.uint8)
     padded[:, : rows.shape[1]] = rows

@@ -1,4 +1,4 @@
-"""A board of each firmware, simulated, with our stage on it; for the tests beside it."""
+"""A simulated board of each firmware, with our stage on it."""
 
 import contextlib
 from pathlib import Path
@@ -66,7 +66,9 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(folder: Path, dialect: str = "v1.0", *args: Any, **kwargs: Any) -> Iterator[Rig]:
+def rig(
+    folder: Path, dialect: str = "v1.0", *args: Any, **kwargs: Any
+) -> Iterator[Rig]:
     """Return a rig for a ``with`` block."""
     made = Rig(folder, dialect, *args, **kwargs)
     try:

@@ -12,10 +12,9 @@ from hardware_sim.fake_libcamera import environment
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 from openflexure_timelapse.hosts.direct.camera_settings import CameraSettings
 from openflexure_timelapse.hosts.system import RealClock
-from openflexure_timelapse.ports import Clock
 
 SMALL = {"stream_size": (208, 156)}
-WIDTH, HEIGHT = 416, 312
+WIDTH = 416
 HOUR_S = 3600.0
 
 
@@ -38,6 +37,8 @@ class Eye:
         Of the world's clock.
     frame_speed : float
         Of the sensor.
+    width : int
+        Of the sensor, in pixels.
     settings
         Of `CameraSettings`.
     """
@@ -51,12 +52,13 @@ class Eye:
         seed: int = 3,
         speed: float = 1.0,
         frame_speed: float = 4.0,
+        width: int = WIDTH,
         **settings: Any,
     ) -> None:
-        self.clock: Clock = RealClock() if speed == 1.0 else ScaledClock(speed, RealClock())
+        self.clock = ScaledClock(speed, RealClock())
         self.sim: SimMicroscope = build(seed, scene, self.clock, faults, age_s=HOUR_S)
         folder.mkdir(parents=True, exist_ok=True)
-        shape = SensorShape(WIDTH, HEIGHT, speed=frame_speed)
+        shape = SensorShape(width, width * 3 // 4, speed=frame_speed)
         self.feed = CameraFeed(self.sim, self.clock, folder / "eye", shape)
         self.settings = CameraSettings(**{**SMALL, **settings})
         env = environment(self.feed.socket_path)

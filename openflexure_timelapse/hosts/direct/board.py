@@ -6,10 +6,11 @@ is never repeated, since nobody knows whether it was heard. Each trouble is an i
 which the run's log takes over.
 """
 
-import glob
+import errno
 import re
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Match, Optional, Tuple, Type
 
 from openflexure_timelapse.errors import (
@@ -30,9 +31,11 @@ ANY = r".*"
 DONE = r"(done\.?|stopped)"
 COUNT = r"(-?\d+) (-?\d+) (-?\d+)"
 # In the order in which a Sangaboard is likely: on USB, then on the pins of the Pi.
-PORTS = ("/dev/ttyUSB*", "/dev/ttyACM*", "/dev/serial0", "/dev/ttyAMA0", "/dev/ttyS0")
+DEVICES = Path("/dev")
+PORTS = ("ttyUSB*", "ttyACM*", "serial0", "ttyAMA0", "ttyS0")
 MOST_INCIDENTS = 200
 NEW = 1
+TAKEN = (errno.EAGAIN, errno.EBUSY)
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class Board:
             try:
                 link.flush_input_buffer()
                 link.write(message)
-            except Exception as exc:  # noqa: BLE001 - pyserial and the library
+            except Exception as exc:  # pyserial and the library
                 raise self._trouble(exc, message) from exc
             self._moves_deaf = True
 
@@ -166,7 +169,7 @@ class Board:
                 raise HardwareError("The move was broken off; look where the stage is.")
             try:
                 line = self._link.hear(wait_s)
-            except Exception as exc:  # noqa: BLE001 - pyserial and the library
+            except Exception as exc:  # pyserial and the library
                 raise self._trouble(exc, "a move") from exc
             if line is None:
                 return False
@@ -231,7 +234,7 @@ class Board:
         link = self._ready_link()
         try:
             answer = link.query(message)
-        except Exception as exc:  # noqa: BLE001 - pyserial and the library
+        except Exception as exc:  # pyserial and the library
             raise self._trouble(exc, message) from exc
         found = re.fullmatch(form, answer)
         if found is None:
@@ -260,7 +263,9 @@ class Board:
         self._drop_link()
         if kind == "silent":
             self.note("silent", str(error))
-            told = f"The board gave no answer to {message!r} within {self._reply_s:g} s; "
+            told = (
+                f"The board gave no answer to {message!r} within {self._reply_s:g} s; "
+            )
             return HardwareTimeoutError(told + "check its cable and its power.")
         if kind == "garbage":
             self.note("garbage", f"{message!r} was answered by {error}")
@@ -292,7 +297,7 @@ class Board:
             for message, form in self._kept.values():
                 try:
                     answer = link.query(message)
-                except Exception as exc:  # noqa: BLE001 - pyserial and the library
+                except Exception as exc:  # pyserial and the library
                     self._needs_restoring = True
                     raise self._trouble(exc, message) from exc
                 if re.fullmatch(form, answer) is None:
@@ -308,7 +313,7 @@ class Board:
         for name in ports:
             try:
                 return _open(name, self._reply_s)
-            except HardwareError as exc:
+            except HardwareError as exc:  # noqa: PERF203 (a few ports)
                 reasons.append(str(exc))
         tried = f"tried {', '.join(ports)}" if ports else "there is no serial port"
         message = f"No Sangaboard was found ({tried}); connect it, or name its port."
@@ -317,7 +322,7 @@ class Board:
 
 def find_ports() -> List[str]:
     """Return the serial ports at which a board may be, the likely ones first."""
-    return [port for pattern in PORTS for port in sorted(glob.glob(pattern))]
+    return [str(port) for names in PORTS for port in sorted(DEVICES.glob(names))]
 
 
 def _check_library() -> None:
@@ -345,11 +350,14 @@ def _open(port: str, reply_s: float) -> "Link":
         raise
     except Exception as exc:  # pyserial and the library raise what they like
         users = users_of(port)
-        if users:
-            message = f"{port} is in use by {told_users(users)}; "
+        if users or getattr(exc, "errno", None) in TAKEN:
+            by = told_users(users) if users else "another part of this program"
+            message = f"{port} is in use by {by}; "
             raise HardwareBusyError(message + "end it, then try again.") from exc
         message = f"No Sangaboard answers at {port} ({exc}); "
-        raise HardwareError(message + "check its cable, its power and the port.") from exc
+        raise HardwareError(
+            message + "check its cable, its power and the port."
+        ) from exc
 
 
 def _facts_of(link: "Link") -> BoardFacts:

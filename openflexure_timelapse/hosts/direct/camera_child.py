@@ -1,12 +1,12 @@
 """The camera's own process: ``python -m ….camera_child DESCRIPTOR``.
 
 It alone touches picamera2, whose calls may hang for ever when a camera is gone; whoever
-started it then kills it. It ends by itself when its starter is gone. Told what to do and
-telling what it saw by `wire` messages through the socket with that descriptor.
+started it then kills it. It ends by itself when its starter is gone. Told what to do,
+and telling what it saw, by `wire` messages through the socket with that descriptor.
 
-``open`` settings → ``opened`` facts, or ``failed``; then a ``frame`` for each picture of
-the live view. ``still``, ``raw`` and ``controls``, each with an ``id``, are answered by
-``done`` or ``refused`` of that id; ``close`` ends the process.
+``open`` settings → ``opened`` facts, or ``failed``; then a ``frame`` for each picture
+of the live view. ``still``, ``raw`` and ``controls``, each with an ``id``, are answered
+by ``done`` or ``refused`` of that id; ``close`` ends the process.
 """
 
 import contextlib

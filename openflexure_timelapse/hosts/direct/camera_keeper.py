@@ -67,7 +67,7 @@ class CameraKeeper:
         The last of what a frame told beside its metadata.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (the parts that it needs)
         self,
         machine: Clock,
         bridge: TimeBridge,
@@ -200,7 +200,9 @@ class CameraKeeper:
                 break
             failures += 1
             self.restarts += 1
-            pause_s = 0.0 if failures == 1 else min(2.0 ** (failures - 2), LONGEST_PAUSE_S)
+            pause_s = (
+                0.0 if failures == 1 else min(2.0 ** (failures - 2), LONGEST_PAUSE_S)
+            )
             self._wake.clear()
             if not self._ending:
                 until_ns = self._machine.monotonic_ns() + int(pause_s * NS_PER_S)

@@ -6,6 +6,7 @@ opens them beside it. Programs of other users can only be seen by root; the serv
 port and the programs' names are seen by everybody.
 """
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from openflexure_timelapse.errors import HardwareBusyError
 __all__ = [
     "PortUser",
     "Server",
+    "camera_users",
     "refuse_if_taken",
     "servers_running",
+    "told_users",
     "users_of",
 ]
 
@@ -189,20 +192,9 @@ def _device_number(path: Path) -> Optional[int]:
 
 
 def _open_devices(proc: Path, pid: int) -> "set[int]":
-    """Return the numbers of the devices that a process has open.
-
-    Empty for one that has ended meanwhile, or that this user may not look into.
-    """
-    numbers = set()
-    try:
-        entries = list((proc / str(pid) / "fd").iterdir())
-    except OSError:
-        return set()
-    for entry in entries:
-        number = _device_number(entry)
-        if number is not None:
-            numbers.add(number)
-    return numbers
+    """Return the numbers of the devices that a process has open."""
+    numbers = map(_device_number, _open_files(proc, pid))
+    return {number for number in numbers if number is not None}
 
 
 def _words(proc: Path, pid: int) -> List[str]:
@@ -256,17 +248,29 @@ def _listeners(proc: Path, tcp_port: int) -> List[str]:
 
 
 def _fields(line: str) -> Tuple[str, str, str]:
-    """Return the address, the state and the number of a socket in the kernel's table."""
+    """Return address, state and number of a socket in the kernel's table."""
     fields = line.split()
     return fields[1], fields[3], fields[9]
 
 
 def _open_names(proc: Path, pid: int) -> "set[str]":
     """Return what a process has open, by the kernel's names; empty where hidden."""
+    names = set()
+    for entry in _open_files(proc, pid):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            names.add(os.readlink(entry))
+    return names
+
+
+def _open_files(proc: Path, pid: int) -> List[Path]:
+    """Return the entries of a process's open files.
+
+    None for one that has ended meanwhile, or that this user may not look into.
+    """
     try:
-        return {os.readlink(entry) for entry in (proc / str(pid) / "fd").iterdir()}
+        return list((proc / str(pid) / "fd").iterdir())
     except OSError:
-        return set()
+        return []
 
 
 def _read(path: Path) -> str:

@@ -20,7 +20,7 @@ ASK_S = 5.0
 SETTLING_S = 8.0
 APPLYING_S = 6.0
 FRAMES_FOR_SURE = 3
-"""Frames in a row that must agree with a new lock: controls come one after the other."""
+"""Frames in a row that must agree with a new lock: controls come one by one."""
 FRAMES_ON_THE_WAY = 4
 """Beside those whose requests are queued: until a control shows in the frames."""
 OWN = ("ExposureTime", "AnalogueGain", "ColourGains", "AeEnable", "AwbEnable")

@@ -1,7 +1,7 @@
 """Stills: requests whose exposure began after the question, copied and given back.
 
 A request that nobody waits for any more must still be given back when it comes, or the
-camera has one less for ever. So each one passes through here, whether it is late or not.
+camera has one less for ever. So each one passes through here, late or not.
 """
 
 import io
@@ -74,9 +74,7 @@ class Stills:
 
         timer.start()
         flush_ns = time.monotonic_ns()
-        self._camera.capture_request(
-            wait=False, signal_function=came, flush=flush_ns
-        )
+        self._camera.capture_request(wait=False, signal_function=came, flush=flush_ns)
 
     # --------------------------------------------------------- in the library's thread
 

@@ -2,21 +2,20 @@
 
 Each frame's sharpness belongs to the height at the middle of its exposure. As sharpness
 serves what a frame's JPEG holds beyond one of an even grey: in a picture with few
-things nearly all bytes are those of the empty field, and the share that grows with focus
-would be lost in them.
+things nearly all bytes are those of the empty field, and what grows with focus would be
+lost in them.
 """
 
-import math
-from typing import ContextManager, List, Optional, Tuple
+from typing import Any, ContextManager, List, Optional, Tuple
 
-from typing_extensions import Protocol
+from typing_extensions import Protocol, runtime_checkable
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct.frames import StreamFrame
-from openflexure_timelapse.hosts.direct.glide import Glide
+from openflexure_timelapse.hosts.direct.glide import Course, Glide
 from openflexure_timelapse.ports import (
+    Clock,
     FocusSweep,
-    JsonDict,
     Stage,
     StagePosition,
 )
@@ -28,6 +27,7 @@ ENOUGH_FRAMES = 24
 FEWEST_FRAMES = 5
 MOST_PASSES = 4
 LAST_FRAME_S = 2.0
+US_PER_S = 1_000_000
 
 
 class LiveView(Protocol):
@@ -41,20 +41,17 @@ class LiveView(Protocol):
         """Collect frames."""
         ...
 
-    def status(self) -> JsonDict:
-        """Return ``stream_fps`` among others."""
-        ...
-
     def blank_bytes(self) -> int:
         """Return the size of an even grey frame."""
         ...
 
 
-class GlidingStage(Stage, Protocol):
-    """A stage that knows where it is while it moves."""
+@runtime_checkable
+class GlidingStage(Protocol):
+    """A stage that knows when its motor began to turn."""
 
     def glide(self, target: StagePosition) -> Glide:
-        """Begin to go straight to `target`, and return at once."""
+        """Begin to go straight up to `target`."""
         ...
 
 
@@ -65,13 +62,17 @@ class DirectFocuser:
     ----------
     camera : DirectCamera
         Its live view is watched.
-    stage : GlidingStage
-        Tells the height at a time while it moves.
+    stage : ports.Stage
+        One that is a `GlidingStage` too tells when it moved; of another one the time
+        is taken here, which is later by what its commands take.
+    clock : Clock
+        The engine's, in which both tell times.
     """
 
-    def __init__(self, camera: LiveView, stage: GlidingStage) -> None:
+    def __init__(self, camera: LiveView, stage: Stage, clock: Clock) -> None:
         self._camera = camera
         self._stage = stage
+        self._clock = clock
 
     def sweep(self, range_steps: int) -> FocusSweep:
         """Measure sharpness over `range_steps` centred on the present height.
@@ -86,7 +87,7 @@ class DirectFocuser:
         start = self._stage.position()
         low, high = self._reach(start, range_steps)
         seen: List[Tuple[int, float]] = []
-        for _ in range(self._passes(high - low)):
+        for _ in range(MOST_PASSES):
             seen += self._one_way(start.at_z(low), start.at_z(high))
             if len(seen) >= ENOUGH_FRAMES:
                 break
@@ -108,27 +109,32 @@ class DirectFocuser:
             high = min(high, info.highest.z)
         return low, high
 
-    def _passes(self, way: int) -> int:
-        """Return how often a way must be gone for enough frames."""
-        rate = self._camera.status()["stream_fps"] or 1.0
-        seconds = way / self._stage.describe().steps_per_s
-        return min(MOST_PASSES, max(1, math.ceil(ENOUGH_FRAMES / (rate * seconds))))
-
     def _one_way(
         self, low: StagePosition, high: StagePosition
     ) -> List[Tuple[int, float]]:
         """Go up once; return heights and sharpness."""
         self._stage.move_to(low)
         with self._camera.watched() as frames:
-            glide = self._stage.glide(high)
-            glide.wait()
+            course = self._go_up(low, high)
             # Frames come in the order of their exposures.
-            self._camera.frame(LAST_FRAME_S, glide.end_ns)
+            self._camera.frame(LAST_FRAME_S, course.end_ns)
         blank = self._camera.blank_bytes()
         return [
-            (round(glide.z_at(middle_ns)), float(max(0, len(jpeg) - blank)))
+            (round(course.z_at(middle_ns)), float(max(0, len(jpeg) - blank)))
             for middle_ns, jpeg in (
                 (frame.exposure_middle_ns, frame.jpeg) for frame in list(frames)
             )
-            if glide.start_ns <= middle_ns <= glide.end_ns
+            if course.begun_ns <= middle_ns <= course.end_ns
         ]
+
+    def _go_up(self, low: StagePosition, high: StagePosition) -> Course:
+        """Go straight up, and return how it went."""
+        stage: Any = self._stage
+        if isinstance(stage, GlidingStage):
+            glide = stage.glide(high)
+            glide.wait()
+            return glide.course
+        begun_ns = self._clock.monotonic_ns()
+        stage.move_to(high)
+        step_us = round(US_PER_S / stage.describe().steps_per_s)
+        return Course(low, high, begun_ns, step_us, ramp_us=0)

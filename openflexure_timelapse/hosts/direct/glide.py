@@ -84,6 +84,10 @@ class Course:
             made = passed - ramp / 2
         return made / whole
 
+    def z_at(self, now_ns: int) -> float:
+        """Return the height, in steps, where the stage should be."""
+        return self.start.z + (self.target.z - self.start.z) * self.share_at(now_ns)
+
     def at(self, now_ns: int) -> StagePosition:
         """Return where the stage should be, in whole steps."""
         share = self.share_at(now_ns)
@@ -139,8 +143,7 @@ class Glide:
 
     def z_at(self, monotonic_ns: int) -> float:
         """Return the height, in steps, where the stage should be at a time."""
-        start, target = self.course.start.z, self.course.target.z
-        return start + (target - start) * self.course.share_at(monotonic_ns)
+        return self.course.z_at(monotonic_ns)
 
     def is_done(self) -> bool:
         """Ask whether the move is over; one exchange with the board.
@@ -174,7 +177,9 @@ class Glide:
                 mover.break_off(self)
                 target = self.course.target
                 message = f"The move to {target.x}, {target.y}, {target.z} is not over "
-                message += f"{(now_ns - self.start_ns) / NS_PER_S:.1f} s after its begin; "
+                message += (
+                    f"{(now_ns - self.start_ns) / NS_PER_S:.1f} s after its begin; "
+                )
                 raise HardwareTimeoutError(message + "check the board and its supply.")
             now_ns = self._next_ns(latest_ns)
             mover.pause(self, now_ns)

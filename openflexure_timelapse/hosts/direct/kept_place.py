@@ -89,11 +89,18 @@ class KeptPlace:
             count=known.count,
             place=steps_of(known.place),
             unsure=known.unsure,
-            moving=moving and (steps_of(moving.low), steps_of(moving.high)),
+            moving=None
+            if moving is None
+            else (
+                steps_of(moving.low),
+                steps_of(moving.high),
+            ),
         )
         try:
             self._disk.make_folder(str(self._path.parent))
-            self._disk.write(str(self._path), json.dumps(note.to_json()).encode("utf-8"))
+            self._disk.write(
+                str(self._path), json.dumps(note.to_json()).encode("utf-8")
+            )
         except StorageError as exc:
             self._forget(exc)
             return str(exc)

@@ -1,4 +1,4 @@
-"""The illumination of a Sangaboard v5: a constant current, or one of its PWM outputs."""
+"""The illumination of a Sangaboard v5: constant current, or a PWM output."""
 
 import math
 from typing import Optional

@@ -100,7 +100,7 @@ class Link(Sangaboard):
         for left in reversed(range(TRIES)):
             try:
                 return bool(super().test_communications())
-            except LinkTrouble:
+            except LinkTrouble:  # noqa: PERF203 (twice)
                 if not left:
                     raise
         return False
@@ -110,12 +110,14 @@ class Link(Sangaboard):
         is_valid = bool(super().check_valid_firmware())
         if not is_valid:
             told = f"The board's firmware says {_shown(self.firmware or '')!r}; "
-            raise HardwareError(told + "a Sangaboard with firmware 0.5 or 1.0 is needed.")
+            raise HardwareError(
+                told + "a Sangaboard with firmware 0.5 or 1.0 is needed."
+            )
         return is_valid
 
     def list_modules(self) -> List[str]:
         """Ask for the modules, and remember them."""
-        self.modules = tuple(super().list_modules())
+        self.modules = tuple(map(str, super().list_modules()))
         return list(self.modules)
 
     def query(self, message: str, *args: Any, **kwargs: Any) -> str:
@@ -131,8 +133,9 @@ class Link(Sangaboard):
 
     def readline(self, timeout: Optional[float] = None) -> str:
         """Read a line, or raise when none comes in time."""
-        self._ser.timeout = self._reply_s if timeout is None else timeout
-        data = self._ser.read_until(b"\n", LONGEST_LINE)
+        own_s = self._reply_s  # the library allows 2 s where it allows anything
+        self._ser.timeout = own_s if timeout is None else min(own_s, timeout)
+        data: bytes = self._ser.read_until(b"\n", LONGEST_LINE)
         self._lines_left -= 1
         if not data:
             raise LinkTrouble("silent", f"no answer to {self._asked!r}")
@@ -166,7 +169,9 @@ class Link(Sangaboard):
     def _listen_for_banner(self, text: str) -> None:
         """Raise when a board says that it has started anew."""
         if self.is_ready and BANNER.search(text):
-            raise LinkTrouble("restarted", f"the board has started anew ({_shown(text)})")
+            raise LinkTrouble(
+                "restarted", f"the board has started anew ({_shown(text)})"
+            )
 
 
 def _shown(data: Any) -> str:

@@ -14,9 +14,9 @@ from openflexure_timelapse.hosts.direct.kept_place import KeptPlace
 from openflexure_timelapse.hosts.direct.reckoning import (
     Reckoning,
     Stretch,
+    counted_on,
     found,
     place_at,
-    steps_of,
 )
 from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.ports import Clock, StagePosition
@@ -242,7 +242,9 @@ class Motion:
         """
         with self.lock:
             if glide is not self.glide:
-                raise HardwareError("The move was broken off by another one; repeat it.")
+                raise HardwareError(
+                    "The move was broken off by another one; repeat it."
+                )
             asked_ns = self._clock.monotonic_ns()
             try:
                 is_over = self._is_over(wait_s)
@@ -311,10 +313,11 @@ class Motion:
         target = glide.course.target
         there = place_at(self.known, count, self._signs)
         if self._board.epoch != self._epoch:
-            stretch = Stretch.over(glide.course.start, target)
-            is_on_way = stretch.holds(there) and there != glide.course.start
-            if not is_on_way or not any(count):
-                told = "The board started anew, or may have, in the middle of a move to "
+            forgets = self._board.facts.starts_from_zero
+            if not counted_on(self.known, count, self._signs, starts_from_zero=forgets):
+                told = (
+                    "The board started anew, or may have, in the middle of a move to "
+                )
                 raise HardwareError(f"{told}{told_place(target)}; check its supply.")
             self._epoch = self._board.epoch
             if there != target:
@@ -323,7 +326,9 @@ class Motion:
             if self.halt.is_set():
                 raise HardwareError(self._told_stop())
             message = f"The stage did not arrive: asked {told_place(target)}, is "
-            raise HardwareError(f"{message}{told_place(there)}; check motors and cable.")
+            raise HardwareError(
+                f"{message}{told_place(there)}; check motors and cable."
+            )
         self.known = self.known.arrived(count, there)
         self.glide, glide.is_over = None, True
         return True
@@ -336,7 +341,7 @@ class Motion:
 
     def _fail(self, glide: Glide) -> None:
         """Find out where the stage is after a move that went wrong."""
-        glide.is_over, self.glide = True, None
+        self.glide = None
         seen_ns, now_ns = glide.last_seen_ns, self._clock.monotonic_ns()
         self._narrow = Stretch.over(glide.course.at(seen_ns), glide.course.at(now_ns))
         self._after_trouble()
@@ -344,9 +349,10 @@ class Motion:
     def _after_trouble(self) -> None:
         """Let nothing turn, and read the place; if that fails, before the next move."""
         try:
-            if not self._board.facts.is_blocking:
-                if self._board.ask("moving?", MOVING)[0] == "true":
-                    self._board.ask("stop", ANY)
+            is_deaf = self._board.facts.is_blocking
+            if not is_deaf and self._board.ask("moving?", MOVING)[0] == "true":
+                self._board.ask("stop", ANY)
+                self._epoch = self._board.epoch  # one that moves has not started anew
             self._judge(self._board.count())
         except HardwareError as exc:
             self._board.note("place_not_read", str(exc))

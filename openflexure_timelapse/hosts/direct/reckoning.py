@@ -11,7 +11,7 @@ from typing import Optional, Tuple
 
 from openflexure_timelapse.values import StagePosition
 
-__all__ = ["Reckoning", "Stretch", "found", "place_at", "steps_of"]
+__all__ = ["Reckoning", "Stretch", "counted_on", "found", "place_at", "steps_of"]
 
 Steps = Tuple[int, int, int]
 NONE: Steps = (0, 0, 0)
@@ -111,7 +111,7 @@ def place_at(known: Reckoning, count: Steps, signs: Steps) -> StagePosition:
     return StagePosition(x, y, z)
 
 
-def found(
+def found(  # noqa: PLR0913 (what may be known)
     known: Reckoning,
     count: Steps,
     signs: Steps,
@@ -154,9 +154,25 @@ def found(
         return replace(known, count=count, place=here), "moved"
     if known.moving.holds(here) and went_on:
         return known.arrived(count, here), "same"
-    # Zero may also be where the move has come to, and the old count where a restart has
-    # put it; only a count elsewhere on the way proves that the board has counted on.
-    counted_on = known.moving.holds(here) and here != known.place
-    if counted_on and not (starts_from_zero and count == NONE):
+    if counted_on(known, count, signs, starts_from_zero=starts_from_zero):
         return known.arrived(count, here), "same"
     return known.lost(count, narrow or known.moving), "broken_move"
+
+
+def counted_on(
+    known: Reckoning, count: Steps, signs: Steps, *, starts_from_zero: bool
+) -> bool:
+    """Tell whether a count proves that a board on its way did not start anew.
+
+    It must be on the way, and none that a restart leaves: zero for a board that
+    forgets, the count before the move for one that does not.
+
+    Parameters
+    ----------
+    known, count, signs, starts_from_zero
+        As `found` takes them.
+    """
+    here = place_at(known, count, signs)
+    if known.moving is None or not known.moving.holds(here):
+        return False
+    return count != NONE if starts_from_zero else here != known.place

@@ -9,7 +9,11 @@ MODEL = Path("/proc/device-tree/model")
 MEMORY = Path("/proc/meminfo")
 TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 KILO = 1024
-WITH_OWN_TABLES = ("Raspberry Pi 5", "Raspberry Pi 500", "Raspberry Pi Compute Module 5")
+WITH_OWN_TABLES = (
+    "Raspberry Pi 5",
+    "Raspberry Pi 500",
+    "Raspberry Pi Compute Module 5",
+)
 """Their cameras reach any memory."""
 
 
