@@ -6,8 +6,8 @@ from typing import Iterator, Tuple
 import numpy as np
 import pytest
 from eye_rig import Eye, Eyes, need_picamera2
-from gliding_stage import SimGlidingStage
 
+from hardware_sim.gliding_stage import SimGlidingStage
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.focus import FocusDecision, decide_focus
 from openflexure_timelapse.hosts.direct.focuser import METRIC, DirectFocuser

@@ -63,7 +63,7 @@ def open_direct(
             stage,
             clock,
             light=light,
-            focuser=DirectFocuser(camera, stage),
+            focuser=DirectFocuser(camera, stage, clock),
             facts={"board": _told(board.facts)},
             closing=ending.pop_all(),
         )

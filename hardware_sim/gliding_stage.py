@@ -2,11 +2,14 @@
 
 import threading
 
-from hardware_sim import SimMicroscope
+from hardware_sim.microscope import SimMicroscope
 from openflexure_timelapse.hosts.direct.glide import Course
 from openflexure_timelapse.ports import Clock, StageInfo, StagePosition
 
+__all__ = ["Glided", "SimGlidingStage"]
+
 PLAY = 200
+"""Steps by which a move down goes too far, to end upwards."""
 
 
 class Glided:
@@ -20,7 +23,20 @@ class Glided:
 
 
 class SimGlidingStage:
-    """A stage that tells when its motor began to turn; z only."""
+    """A stage that tells when its motor began to turn; along z only.
+
+    Parameters
+    ----------
+    sim : SimMicroscope
+        Whose stage it turns, wherever that is looked at.
+    clock : Clock
+        The same as the instrument's.
+
+    Attributes
+    ----------
+    turned : int
+        Steps so far, up and down.
+    """
 
     def __init__(self, sim: SimMicroscope, clock: Clock) -> None:
         self._sim = sim.stage
