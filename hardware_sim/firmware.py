@@ -216,7 +216,8 @@ class Firmware:
             return [*told, "done."]
         if word in ("mr", "mrx", "mry", "mrz"):
             return [*told, *self._begin(word, numbers)]
-        answer = self._words.get(word, lambda _: UNKNOWN)(numbers)
+        obey = self._words.get(word)
+        answer = UNKNOWN if obey is None else obey(numbers)
         return [*told, *filter(None, answer.split("\n"))]
 
     def restart(self) -> None:

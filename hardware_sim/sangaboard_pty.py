@@ -16,6 +16,8 @@ import tty
 from pathlib import Path
 from typing import Callable, Deque, List, Optional, Tuple, Union
 
+from typing_extensions import Self
+
 from hardware_sim.faults import FaultKind, Faults
 from hardware_sim.firmware import DIALECTS, Firmware
 from hardware_sim.microscope import SimMicroscope
@@ -114,7 +116,7 @@ class SangaboardPty:
             os.close(self._writer)
             self._sim.stage.follow = None
 
-    def __enter__(self) -> "SangaboardPty":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -144,9 +146,11 @@ class SangaboardPty:
             ends_ns = self._faults.ends_ns(fault)
             if ends_ns is not None:
                 alarms.append((ends_ns, self.plug))
-        for fault in self._faults.of("board_reset"):
-            if not fault.nth:
-                alarms.append((self._faults.begins_ns(fault), self.restart))
+        alarms += [
+            (self._faults.begins_ns(fault), self.restart)
+            for fault in self._faults.of("board_reset")
+            if not fault.nth
+        ]
         call_at = getattr(self._clock, "call_at", None)
         self._alarms = sorted(alarms, key=lambda alarm: alarm[0])
         if call_at is None:

@@ -1,4 +1,4 @@
-"""A board of each firmware, simulated, with our stage on it; for the tests beside it."""
+"""A simulated board of each firmware, with our stage on it."""
 
 import contextlib
 from pathlib import Path

@@ -20,7 +20,9 @@ from openflexure_timelapse.hosts.direct.exposure_lock import (
     is_settled,
 )
 from openflexure_timelapse.hosts.direct.frames import Frames, StreamFrame, TimeBridge
+from openflexure_timelapse.hosts.direct.glide import Course
 from openflexure_timelapse.hosts.direct.wire import receive, send
+from openflexure_timelapse.ports import StagePosition
 
 NS_PER_S = 1_000_000_000
 START_NS = 1_800_000_000 * NS_PER_S
@@ -238,7 +240,7 @@ def test_settings_that_no_camera_can_have(wrong: Dict[str, Any]) -> None:
     assert repr(value) in str(caught.value)
 
 
-# ------------------------------------------------------------------------------ frames
+# ----------------------------------------------------------------------- time and place
 
 
 def frame(begun_ns: int, arrived_ns: int = 0) -> StreamFrame:
@@ -290,6 +292,30 @@ def test_a_fast_clock_s_time_is_found_from_the_machine_s() -> None:
     machine.advance(3 * NS_PER_S)
     then_ns = machine.monotonic_ns() - NS_PER_S // 10
     assert clock.monotonic_ns() - bridge.to_clock(then_ns) == NS_PER_S
+
+
+@given(
+    ramp_s=st.floats(0.0, 0.4),
+    low=st.integers(-5000, 5000),
+    way=st.integers(-3000, 3000),
+    share=st.floats(-0.2, 1.2),
+)
+def test_a_glide_is_steady_and_ends_where_it_should(
+    ramp_s: float, low: int, way: int, share: float
+) -> None:
+    """Between its ends, at half of its time in the middle, never going back."""
+    ends = (StagePosition(0, 0, low), StagePosition(0, 0, low + way))
+    ramp_us = int(min(ramp_s, abs(way) / 1000.0) * 1_000_000)
+    glide = Course(*ends, NS_PER_S, 1000, ramp_us)
+    length_ns = glide.end_ns - glide.begun_ns
+    now_ns = glide.begun_ns + int(share * length_ns)
+    here, next_ = glide.z_at(now_ns), glide.z_at(now_ns + length_ns // 50)
+    side = 1 if way >= 0 else -1
+    assert side * next_ >= side * here - 1e-6
+    assert min(low, low + way) - 1e-6 <= here <= max(low, low + way) + 1e-6
+    assert glide.z_at(glide.end_ns) == pytest.approx(low + way, abs=0.01)
+    middle_ns = glide.begun_ns + length_ns // 2
+    assert glide.z_at(middle_ns) == pytest.approx(low + way / 2, abs=0.01)
 
 
 # ---------------------------------------------------------------------------- the wire
