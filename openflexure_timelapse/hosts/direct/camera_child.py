@@ -21,7 +21,7 @@ from typing import Any, Dict, Mapping, Sequence
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.direct.wire import Bytes, Message, receive, send
 
-__all__ = ["Outbox", "main"]
+__all__ = ["Outbox", "die_with_parent", "main"]
 
 DIE_WITH_PARENT = 1
 """``PR_SET_PDEATHSIG`` of prctl(2)."""

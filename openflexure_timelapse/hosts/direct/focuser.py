@@ -19,7 +19,7 @@ from openflexure_timelapse.ports import (
     StagePosition,
 )
 
-__all__ = ["METRIC", "DirectFocuser", "GlidingStage"]
+__all__ = ["METRIC", "DirectFocuser", "GlidingStage", "LiveView"]
 
 METRIC = "jpeg_detail_bytes"
 ENOUGH_FRAMES = 24
