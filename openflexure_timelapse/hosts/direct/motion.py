@@ -343,7 +343,7 @@ class Motion:
         """Find out where the stage is after a move that went wrong."""
         self.glide = None
         seen_ns, now_ns = glide.last_seen_ns, self._clock.monotonic_ns()
-        self._narrow = Stretch.over(glide.course.at(seen_ns), glide.course.at(now_ns))
+        self._narrow = glide.course.between(seen_ns, now_ns)
         self._after_trouble()
 
     def _after_trouble(self) -> None:
