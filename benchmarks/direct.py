@@ -1,4 +1,4 @@
-"""Measure the camera without a server: picamera2 as it is, over a simulated sensor.
+"""Measure a microscope without a server: the libraries as they are, simulated hardware.
 
 Run ``python benchmarks/direct.py [stills] [stream] [sweeps]`` for the tables of a full
 sensor, and ``python benchmarks/direct.py --stills 10000`` for what so many stills of a
@@ -14,20 +14,36 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Sequence,
+    Tuple,
+)
 
 import numpy as np
 
 from hardware_sim.camera_feed import CameraFeed, SensorShape
 from hardware_sim.fake_libcamera import environment
-from hardware_sim.gliding_stage import SimGlidingStage
+from hardware_sim.light import USUAL_LEVEL
 from hardware_sim.microscope import SimMicroscope, build
+from hardware_sim.sangaboard_pty import SangaboardPty
 from openflexure_timelapse.focus import decide_focus
+from openflexure_timelapse.hosts.direct.board import Board
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 from openflexure_timelapse.hosts.direct.camera_settings import CameraSettings
 from openflexure_timelapse.hosts.direct.focuser import DirectFocuser
+from openflexure_timelapse.hosts.direct.kept_place import KeptPlace
+from openflexure_timelapse.hosts.direct.stage import DirectStage
+from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.plan import Accept
+from openflexure_timelapse.ports import StagePosition
 from openflexure_timelapse.store.disk import RealDisk
 
 NS_PER_S = 1_000_000_000
@@ -171,27 +187,50 @@ class Sweep(NamedTuple):
     frames: int
 
 
+@contextlib.contextmanager
+def moved(made: Bench) -> Iterator[Tuple[DirectStage, SangaboardPty]]:
+    """Return a stage on the board's own library, and the board."""
+    with tempfile.TemporaryDirectory() as folder:
+        wire = SangaboardPty(made.sim, made.clock, folder)
+        with contextlib.closing(wire):
+            made.sim.light.set_level(USUAL_LEVEL)
+            with contextlib.closing(Board(wire.port)) as board:
+                kept = KeptPlace(Path(folder, "place.json"), RealDisk())
+                yield DirectStage(board, made.clock, StageSettings(), kept), wire
+
+
+def steps_of(command: str) -> int:
+    """Return the steps that a command to the board asks for."""
+    word, *steps = command.split()
+    return max(abs(int(step)) for step in steps) if word == "mr" else 0
+
+
 def sweep(scene: str, seed: int) -> Sweep:
     """Focus once, from a chance distance, and go there."""
     shape = SensorShape(832, 624)
-    with bench(shape, scene, seed, stream_size=(832, 624)) as made:
-        world, stage = made.sim.world, SimGlidingStage(made.sim, made.clock)
+    with bench(shape, scene, seed, stream_size=(832, 624)) as made, moved(
+        made
+    ) as moves:
+        stage, wire = moves
+        world, sim = made.sim.world, made.sim.stage
         off_um = float(np.random.default_rng(seed).uniform(-FARTHEST_UM, FARTHEST_UM))
-        stage.jump(round((world.focus_um(world.now_s(), 0.0, 0.0) + off_um) / STEP_UM))
+        stage.move_to(StagePosition(0, 0, 0))
+        way = round((world.focus_um(world.now_s(), 0.0, 0.0) + off_um) / STEP_UM)
+        sim.turn((0, 0, way - 200))
+        sim.turn((0, 0, 200))
         start = stage.position()
+        wire.heard.clear()
         began_s = time.perf_counter()
-        swept = DirectFocuser(made.camera, stage, made.clock).sweep(RANGE)
+        swept = DirectFocuser(made.camera, stage).sweep(RANGE)
         decision = decide_focus(swept, Accept(), RANGE, None, start.z)
         stage.move_to(start.at_z(decision.z))
         seconds = time.perf_counter() - began_s
-        x_um, y_um, z_um = made.sim.stage.physical_um(
-            made.clock.monotonic_ns() + NS_PER_S
-        )
+        x_um, y_um, z_um = sim.physical_um(made.clock.monotonic_ns() + NS_PER_S)
         error_um = z_um - world.focus_um(world.now_s(), x_um, y_um)
-        # Down by half, up, down, and up to the peak.
-        theirs = 2.5 * RANGE + decision.z - (start.z - RANGE / 2)
-        frames = len(swept.z_steps)
-        turned = stage.turned
+        turned = sum(map(steps_of, wire.heard))
+    # Down by half, up, down, and up to the peak.
+    theirs = 2.5 * RANGE + decision.z - (start.z - RANGE / 2)
+    frames = len(swept.z_steps)
     return Sweep(decision.accepted, error_um, turned, theirs, seconds, frames)
 
 

@@ -20,7 +20,7 @@ __all__ = ["Opened", "module_of", "opened", "refuse_beside_others"]
 
 ROOM = "openflexure_timelapse.hosts.direct"
 NEEDS = {
-    "opening": ("A microscope without a server", "sangaboard and picamera2", "pi"),
+    "opening": ("A microscope without a server", "sangaboard and picamera2", "direct"),
     "server": ("serve", "labthings-fastapi and Python 3.11 or later", "server-v3"),
 }
 """By module: what it is for, what it needs, and the extra that brings that."""

@@ -11,11 +11,14 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "hosts"))
 
 from somebody import Somebody
 
-BOARD = ("sangaboard", "pi")
-CAMERA = ("picamera2", "pi")
+BOARD = ("sangaboard", "direct")
+CAMERA = ("picamera2", "direct")
 SERVER = ("labthings_fastapi", "server-v3")
 NEEDS = {
+    "board": (BOARD,),
     "direct": (BOARD,),
+    "doctor": (BOARD, CAMERA),
+    "kept": (BOARD,),
     "serve": (BOARD, SERVER),
     "whole": (BOARD, CAMERA, SERVER),
 }

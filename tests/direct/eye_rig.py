@@ -1,5 +1,6 @@
 """A camera of ours on the real picamera2, over a libcamera that is no camera."""
 
+import contextlib
 import importlib.util
 from pathlib import Path
 from typing import Any, List, Optional, Sequence
@@ -9,19 +10,28 @@ import pytest
 from hardware_sim import Fault, ScaledClock, SimMicroscope, build
 from hardware_sim.camera_feed import CameraFeed, SensorShape
 from hardware_sim.fake_libcamera import environment
+from hardware_sim.light import USUAL_LEVEL
+from hardware_sim.sangaboard_pty import SangaboardPty
+from openflexure_timelapse.hosts.direct.board import Board
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 from openflexure_timelapse.hosts.direct.camera_settings import CameraSettings
+from openflexure_timelapse.hosts.direct.kept_place import KeptPlace
+from openflexure_timelapse.hosts.direct.stage import DirectStage
+from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.store.disk import RealDisk
 
 SMALL = {"stream_size": (208, 156)}
 WIDTH = 416
 HOUR_S = 3600.0
 
 
-def need_picamera2() -> None:
-    """Skip a module of tests where picamera2 is not installed."""
-    if importlib.util.find_spec("picamera2") is None:
-        pytest.skip("picamera2 is not installed", allow_module_level=True)
+def need_picamera2(*more: str) -> None:
+    """Skip a module of tests where picamera2 is not installed, or another library."""
+    for name in ("picamera2", *more):
+        if importlib.util.find_spec(name) is None:
+            told = f"needs {name}: pip install '.[direct]'"
+            pytest.skip(told, allow_module_level=True)
 
 
 class Eye:
@@ -58,6 +68,8 @@ class Eye:
         self.clock = ScaledClock(speed, RealClock())
         self.sim: SimMicroscope = build(seed, scene, self.clock, faults, age_s=HOUR_S)
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._ending = contextlib.ExitStack()
         shape = SensorShape(width, width * 3 // 4, speed=frame_speed)
         self.feed = CameraFeed(self.sim, self.clock, folder / "eye", shape)
         self.settings = CameraSettings(**{**SMALL, **settings})
@@ -69,8 +81,26 @@ class Eye:
         self.camera.start()
         return self.camera
 
+    def stage(self, reach: int = 9000) -> DirectStage:
+        """Return a stage of ours on a board that moves this world.
+
+        Parameters
+        ----------
+        reach : int
+            Steps of its travel on either side.
+        """
+        self.wire = SangaboardPty(self.sim, self.clock, self._folder)
+        self._ending.callback(self.wire.close)
+        self.sim.light.set_level(USUAL_LEVEL)  # a board that starts is dark
+        board = Board(self.wire.port)
+        self._ending.callback(board.close)
+        kept = KeptPlace(self._folder / "place.json", RealDisk())
+        travel = {"lowest": (-reach,) * 3, "highest": (reach,) * 3}
+        return DirectStage(board, self.clock, StageSettings(**travel), kept)
+
     def close(self) -> None:
-        """End camera and world."""
+        """End camera, board and world."""
+        self._ending.close()
         self.camera.close()
         self.feed.close()
 

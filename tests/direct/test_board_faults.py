@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Callable, Dict
 
 import pytest
-
-pytest.importorskip("sangaboard")
-
 from board_rig import DIALECTS, Rig, kinds, rig
 from sangaboard import Sangaboard
 

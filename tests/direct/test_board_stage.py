@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
-pytest.importorskip("sangaboard")
-
 from board_rig import DIALECTS, kinds, rig
 
 from hardware_sim import Fault

@@ -6,15 +6,14 @@ things nearly all bytes are those of the empty field, and what grows with focus 
 lost in them.
 """
 
-from typing import Any, ContextManager, List, Optional, Tuple
+from typing import ContextManager, List, Optional, Tuple
 
-from typing_extensions import Protocol, runtime_checkable
+from typing_extensions import Protocol
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct.frames import StreamFrame
-from openflexure_timelapse.hosts.direct.glide import Course, Glide
+from openflexure_timelapse.hosts.direct.glide import Glide
 from openflexure_timelapse.ports import (
-    Clock,
     FocusSweep,
     Stage,
     StagePosition,
@@ -27,7 +26,6 @@ ENOUGH_FRAMES = 24
 FEWEST_FRAMES = 5
 MOST_PASSES = 4
 LAST_FRAME_S = 2.0
-US_PER_S = 1_000_000
 
 
 class LiveView(Protocol):
@@ -46,12 +44,11 @@ class LiveView(Protocol):
         ...
 
 
-@runtime_checkable
-class GlidingStage(Protocol):
-    """A stage that knows when its motor began to turn."""
+class GlidingStage(Stage, Protocol):
+    """A stage that knows where it is while it moves."""
 
     def glide(self, target: StagePosition) -> Glide:
-        """Begin to go straight up to `target`."""
+        """Begin to go straight to `target`, and return at once."""
         ...
 
 
@@ -62,17 +59,13 @@ class DirectFocuser:
     ----------
     camera : DirectCamera
         Its live view is watched.
-    stage : ports.Stage
-        One that is a `GlidingStage` too tells when it moved; of another one the time
-        is taken here, which is later by what its commands take.
-    clock : Clock
-        The engine's, in which both tell times.
+    stage : GlidingStage
+        Tells the height at a time while it moves.
     """
 
-    def __init__(self, camera: LiveView, stage: Stage, clock: Clock) -> None:
+    def __init__(self, camera: LiveView, stage: GlidingStage) -> None:
         self._camera = camera
         self._stage = stage
-        self._clock = clock
 
     def sweep(self, range_steps: int) -> FocusSweep:
         """Measure sharpness over `range_steps` centred on the present height.
@@ -115,26 +108,15 @@ class DirectFocuser:
         """Go up once; return heights and sharpness."""
         self._stage.move_to(low)
         with self._camera.watched() as frames:
-            course = self._go_up(low, high)
+            glide = self._stage.glide(high)
+            glide.wait()
             # Frames come in the order of their exposures.
-            self._camera.frame(LAST_FRAME_S, course.end_ns)
+            self._camera.frame(LAST_FRAME_S, glide.end_ns)
         blank = self._camera.blank_bytes()
         return [
-            (round(course.z_at(middle_ns)), float(max(0, len(jpeg) - blank)))
+            (round(glide.z_at(middle_ns)), float(max(0, len(jpeg) - blank)))
             for middle_ns, jpeg in (
                 (frame.exposure_middle_ns, frame.jpeg) for frame in list(frames)
             )
-            if course.begun_ns <= middle_ns <= course.end_ns
+            if glide.start_ns <= middle_ns <= glide.end_ns
         ]
-
-    def _go_up(self, low: StagePosition, high: StagePosition) -> Course:
-        """Go straight up, and return how it went."""
-        stage: Any = self._stage
-        if isinstance(stage, GlidingStage):
-            glide = stage.glide(high)
-            glide.wait()
-            return glide.course
-        begun_ns = self._clock.monotonic_ns()
-        stage.move_to(high)
-        step_us = round(US_PER_S / stage.describe().steps_per_s)
-        return Course(low, high, begun_ns, step_us, ramp_us=0)
