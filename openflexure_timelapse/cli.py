@@ -158,12 +158,17 @@ def _service_of(options: argparse.Namespace, ending: contextlib.ExitStack) -> Se
         return simulated_service(
             options.out, options.scene, options.seed, options.speed, options.notify
         )
+    if options.speed != 1.0:
+        told = "A real microscope has no --speed; leave it out, or take the simulator: "
+        raise InvalidRequestError(told + "--microscope sim.")
     refuse_beside_others(options.out, options.config)
     direct = ending.enter_context(opened(options.out, options.config))
     disk = RealDisk()
-    return Service(
+    service = Service(
         options.out, direct.microscope, direct.clock, disk, notify_file=options.notify
     )
+    direct.microscope.camera.calibrate(service.preferences.scale)
+    return service
 
 
 def _serve(options: argparse.Namespace, printer: Printer) -> int:

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from hardware_sim import Fault, ScaledClock, SimMicroscope, build
 from hardware_sim.sangaboard_pty import SangaboardPty
@@ -76,6 +76,10 @@ class SimCameraPart:
         """Return what it got over."""
         told, self.told = self.told, []
         return [*told, *self._sim.incidents()]
+
+    def calibrate(self, scale: Callable[[], Optional[float]]) -> None:
+        """Take note; the simulated camera knows its scale."""
+        self.scale = scale
 
     def close(self) -> None:
         """End it."""

@@ -102,7 +102,7 @@ class Desk:
 
     @contextlib.contextmanager
     def serving(self, **environ: str) -> Iterator[Served]:
-        """Have a server for a ``with`` block; it is killed if it is there at the end."""
+        """Have a server for a ``with`` block; one that is left is killed."""
         served = Served(self, self.environ(**environ))
         try:
             yield served

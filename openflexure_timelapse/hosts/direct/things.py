@@ -278,4 +278,6 @@ class DirectTimelapse(TimelapseThing):
 
     def _make_service(self, folder: Path) -> Service:
         """Return the service for a data folder."""
-        return Service(folder, self._microscope, self._clock, RealDisk())
+        service = Service(folder, self._microscope, self._clock, RealDisk())
+        self._microscope.camera.calibrate(service.preferences.scale)
+        return service
