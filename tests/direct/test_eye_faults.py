@@ -184,6 +184,18 @@ def test_stills_that_come_too_late_are_given_back(eyes: Eyes) -> None:
     assert camera.status()["restarts"] == 0
 
 
+def test_a_camera_that_gives_frames_and_no_stills_is_started_again(eyes: Eyes) -> None:
+    """Two stills in a row that time out are enough; a single one is not."""
+    late = Fault("camera_late", nth=tuple(range(100, 140)), amount=0.5)
+    camera = eyes([late], stall_s=5.0, still_s=0.7).camera
+    until_it_fails(camera)
+    camera.recover()
+    assert camera.status()["restarts"] == 0
+    assert is_too_late(camera)
+    camera.recover()
+    assert camera.status()["restarts"] == 1
+
+
 def test_without_its_library_a_camera_says_what_to_install(tmp_path: Path) -> None:
     """A Python that has no picamera2 is told how to get one, once."""
     env = dict(os.environ)
