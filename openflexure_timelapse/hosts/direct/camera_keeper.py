@@ -173,7 +173,8 @@ class CameraKeeper:
                 raise HardwareError(f"The camera cannot be started: {self._failure}")
             if process is not None and process.facts is not None:
                 self.facts = process.facts
-                if frame is not None and not process.is_over:
+                is_meant = not (process.is_over or self._wanted)
+                if frame is not None and is_meant:
                     self._failure = ""
                     return process
             if frame is not None:
