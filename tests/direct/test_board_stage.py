@@ -284,3 +284,16 @@ def test_an_old_board_has_no_light(tmp_path: Path) -> None:
         assert not made.board.facts.has_light
         with pytest.raises(HardwareError, match="no illumination"):
             DirectLight(made.board)
+
+
+def test_other_words_of_a_firmware_are_understood(tmp_path: Path) -> None:
+    """Only numbers, arrivals and refusals matter; the newest words are not known."""
+    with rig(tmp_path) as made:
+        words = made.wire._firmware._words
+        words["dt?"] = lambda _: "step: 1000 us"
+        words["ramp_time?"] = lambda _: "Type 'help' for a list of commands."
+        made.board.close()
+        made.begin()
+        made.stage.move_to(FAR)
+        assert made.stage.position() == FAR
+        assert kinds(made) == []

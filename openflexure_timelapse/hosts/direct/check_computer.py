@@ -29,8 +29,8 @@ __all__ = ["check_computer"]
 OS_RELEASE = Path("/etc/os-release")
 LIBRARIES = {
     "picamera2": "sudo apt install python3-picamera2",
-    "sangaboard": "pip install 'openflexure-timelapse[pi]'",
-    "pyserial": "pip install 'openflexure-timelapse[pi]'",
+    "sangaboard": "pip install 'openflexure-timelapse[direct]'",
+    "pyserial": "pip install 'openflexure-timelapse[direct]'",
 }
 """With what installs each of them."""
 LITTLE_MEMORY_BYTES = 48_000_000
