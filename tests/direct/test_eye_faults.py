@@ -138,10 +138,12 @@ def test_its_process_dies_with_ours(eyes: Eyes) -> None:
 
 def test_an_exposure_that_is_never_taken_over_is_an_error(eyes: Eyes) -> None:
     """A lock that the sensor ignores is not reported as one."""
-    eye = eyes([Fault("camera_exposure_ignored")])
+    camera = eyes([Fault("camera_exposure_ignored")]).camera
     values = {"exposure_us": 9000.0, "analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
     with pytest.raises(HardwareError, match=r"does not take over.*9000 µs is locked"):
-        eye.camera.lock_exposure(values)
+        camera.lock_exposure(values)
+    assert camera.exposure() == {"auto": True}
+    assert camera.capture(None).jpeg
 
 
 def test_a_still_of_another_exposure_is_taken_again(eyes: Eyes) -> None:

@@ -208,7 +208,7 @@ class CameraKeeper:
                 0.0 if failures == 1 else min(2.0 ** (failures - 2), LONGEST_PAUSE_S)
             )
             self._wake.clear()
-            if not self._ending:
+            if not (self._ending or self._wanted):
                 until_ns = self._machine.monotonic_ns() + int(pause_s * NS_PER_S)
                 self._machine.wait_until(until_ns, self._wake)
 

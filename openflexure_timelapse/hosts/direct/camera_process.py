@@ -203,8 +203,10 @@ class CameraProcess:
         """Keep the last lines of the standard error, and let the pipe never fill."""
         stream = self._process.stderr
         if stream is not None:
-            for line in stream:
-                self._words.append(line.decode("utf-8", "replace").strip())
+            # Closed here: elsewhere that would wait for a process that never ends.
+            with stream:
+                for line in stream:
+                    self._words.append(line.decode("utf-8", "replace").strip())
 
     # ------------------------------------------------------------------------ ending
 
@@ -232,5 +234,3 @@ class CameraProcess:
             if thread is not threading.current_thread():
                 thread.join(JOIN_S)
         self._line.close()
-        if self._process.stderr is not None:
-            self._process.stderr.close()

@@ -74,6 +74,13 @@ class ExposureControl:
         own = self._fixed if lock is None else self._locking(lock)
         return {**self._others, **own}
 
+    def _wanted(self) -> Dict[str, Any]:
+        """Return what a camera that runs is told of its exposure."""
+        if self._lock is not None:
+            return self._locking(self._lock)
+        limits = {"FrameDurationLimits": [self._frame_us, self._frame_us]}
+        return {**_automatic(self._fixed), **limits}
+
     def _locking(self, lock: ExposureLock) -> Dict[str, Any]:
         """Return what freezes the exposure; one longer than a frame makes it longer."""
         frame_us = max(self._frame_us, int(lock.exposure_us) + SPARE_US)
@@ -132,9 +139,16 @@ class ExposureControl:
             )
             message += "for a camera that has stalled; "
             raise HardwareError(message + "raise stall_s in the camera's settings.")
+        before = self._lock
         with self._guard:
             self._lock, self._is_applied, self._is_told = lock, False, False
-        self.apply_again()
+        try:
+            self.apply_again()
+        except HardwareError:
+            with self._guard:
+                self._lock, self._is_applied = before, before is not None
+            self._ask(self._wanted())
+            raise
         return lock.to_json()
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -145,8 +159,7 @@ class ExposureControl:
         with self._guard:
             was_locked, self._lock = self._lock is not None, None
         if was_locked:
-            limits = {"FrameDurationLimits": [self._frame_us, self._frame_us]}
-            self._ask({**_automatic(self._fixed), **limits})
+            self._ask(self._wanted())
 
     def set_others(self, controls: Mapping[str, Any]) -> None:
         """Tell other things, and remember them for the next start."""
