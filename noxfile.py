@@ -58,6 +58,10 @@ AXE = "axe-core@4.14.1"
 # Where the libraries of those who take our bundles run.
 SHARE_PYTHON = "3.11"
 
+# The floor of the board's library, and what Raspberry Pi OS 12 has.
+DIRECT_PYTHON = "3.11"
+CAPABILITY_HEADERS = Path("/usr/include/sys/capability.h")
+
 # Server v3 is what hostile input is sent to.
 ATTACK_PYTHON = "3.11"
 
@@ -78,6 +82,7 @@ nox.options.sessions = [
     *(f"server-v3-{version}" for version in SERVER_V3),
     *(f"page-{server}" for server in PAGE_SERVERS),
     "share",
+    "direct",
 ]
 
 
@@ -367,6 +372,21 @@ def share(session: nox.Session) -> None:
     needs(session, SHARE_PYTHON, find_python(SHARE_PYTHON))
     install(session, "--editable", ".[ome,test]", *pinned("readers"))
     session.run("python", "-m", "pytest", *(session.posargs or ["tests/share"]))
+
+
+@nox.session(python=find_python(DIRECT_PYTHON) or False)
+def direct(session: nox.Session) -> None:
+    """Run the tests of the microscope without a server, on the hardware's libraries."""
+    needs(session, DIRECT_PYTHON, find_python(DIRECT_PYTHON))
+    libraries = pinned("board")
+    if CAPABILITY_HEADERS.exists():
+        libraries += pinned("camera")
+    else:
+        told = f"{CAPABILITY_HEADERS} is missing, so picamera2 cannot be built and the "
+        told += "camera's tests are skipped; type: sudo apt install libcap-dev"
+        session.warn(told)
+    install(session, "--editable", ".[server-v3,test]", *libraries)
+    session.run("python", "-m", "pytest", *(session.posargs or ["tests/direct"]))
 
 
 @nox.session(python=find_python(ATTACK_PYTHON) or False)

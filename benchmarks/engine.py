@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import cv2
 import numpy as np
@@ -114,6 +114,10 @@ class InstantMicroscope:
 
     def release(self) -> None:
         """Nobody else wants it."""
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Nothing ever happens."""
+        return ()
 
 
 def run(plan_data: Dict[str, Any], clock: Clock, folder: Path) -> RunStore:

@@ -1,18 +1,19 @@
 """The simulated camera: stills, previews, exposure control and its mishaps."""
 
 import threading
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from collections import deque
+from typing import Any, Deque, Dict, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim import optics
-from hardware_sim.bodies import Bodies
 from hardware_sim.exposure import LEVEL_PER_US, AutoExposure
 from hardware_sim.faults import Fault, FaultKind, Faults
 from hardware_sim.light import SimLight
-from hardware_sim.optics import Renderer, Shot
+from hardware_sim.optics import Renderer
+from hardware_sim.sight import Sight, View
 from hardware_sim.stage import SimStage
 from hardware_sim.truth import TruthLog
 from hardware_sim.world import SimWorld
@@ -34,17 +35,8 @@ QUALITY: Mapping[str, int] = {"half": 90, "full": 90, PREVIEW: 85}
 FRAMES_PER_S = 15.0
 LATENCY_S = 0.005
 MOST_AE_FRAMES = 600
-LOST_SHADING = 0.35
+MOST_INCIDENTS = 100
 COLOUR_GAINS = (1.62, 1.71)
-
-
-class _View(NamedTuple):
-    """What the camera looks at in one exposure."""
-
-    shot: Shot
-    bodies: Bodies
-    stage_um: Tuple[float, float, float]
-    drift_um: Tuple[float, float, float]
 
 
 class SimCamera:
@@ -79,8 +71,8 @@ class SimCamera:
         self._light = light
         self._faults = faults
         self._truth = truth
-        self._renderer = Renderer(world.seed)
-        self._looks = tuple(world.scene.looks)
+        self._sight = Sight(world, stage, light, faults)
+        self._renderer = self._sight.renderer
         self._exposure = AutoExposure()
         self._metered_ns: Optional[int] = None
         self._lock = threading.RLock()
@@ -88,6 +80,8 @@ class SimCamera:
         self._last_jpeg: Optional[bytes] = None
         self._stills = 0
         self._frames = 0
+        self._hung = False
+        self._incidents: Deque[JsonDict] = deque(maxlen=MOST_INCIDENTS)
 
     # ------------------------------------------------------------------------ the port
 
@@ -146,7 +140,7 @@ class SimCamera:
         with self._lock:
             if values is None and not self._exposure.locked:
                 self._spend(self._clock.monotonic_ns(), 6 / FRAMES_PER_S)
-                self._meter(self._view(PREVIEW, self._clock.monotonic_ns()))
+                self._meter()
             self._exposure.lock(values)
             return self._setting()
 
@@ -159,8 +153,19 @@ class SimCamera:
     def recover(self) -> None:
         """End a hang that can be ended (a ``camera_hung`` of amount above 0)."""
         self._faults.mend("camera_hung")
+        if self._hung:
+            self._hung = False
+            told = "The camera hung and was restarted."
+            self._incidents.append({"kind": "camera_restarted", "detail": told})
         self._let_go.set()
         self._let_go = self._clock.signal()
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return what the camera got over since the last call."""
+        told = []
+        while self._incidents:
+            told.append(self._incidents.popleft())
+        return told
 
     # ---------------------------------------------------------------- taking a picture
 
@@ -178,7 +183,7 @@ class SimCamera:
         small = self._fault("camera_wrong_size", n, still=still) is not None
         exposed_ns = asked_ns + int((LATENCY_S + delay_s) * NS_PER_S)
         with self._lock:
-            view = self._view(PREVIEW if small else mode, exposed_ns)
+            view = self._sight.view(MODES[PREVIEW if small else mode], exposed_ns)
             pixels, light = self._expose(view, exposed_ns)
             if self._fault("camera_black", n, still=still) is not None:
                 pixels = np.zeros_like(pixels)
@@ -205,48 +210,25 @@ class SimCamera:
         """Wait for ever when the schedule says so, or until `recover`."""
         if self._fault("camera_hung", n, still=still) is None:
             return
+        self._hung = True
         self._clock.wait_until(None, self._let_go)
         message = "The camera was reset while it hung; take the picture again."
         raise HardwareTimeoutError(message)
 
-    def _view(self, mode: str, at_ns: int) -> _View:
-        """Return what lies in front of the camera at a moment."""
-        world = self._world
-        t_s = world.world_s(at_ns)
-        stage = self._stage.physical_um(at_ns)
-        drift = world.drift_um(t_s)
-        centre = (stage[0] + drift[0], stage[1] + drift[1])
-        lost = self._faults.find("lens_shading_lost") is not None
-        shot = Shot(
-            size=MODES[mode],
-            centre_um=centre,
-            stage_z_um=stage[2],
-            focus_um=world.slide_um(*centre) + drift[2],
-            tilt=world.tilt,
-            t_key=int(t_s * 1_000_000),
-            vignette=LOST_SHADING if lost else self._renderer.lens.vignette,
-        )
-        return _View(shot, world.bodies(t_s, centre), stage, drift)
-
-    def _expose(self, view: _View, exposed_ns: int) -> Tuple[NDArray[np.uint8], float]:
+    def _expose(self, view: View, exposed_ns: int) -> Tuple[NDArray[np.uint8], float]:
         """Return the pixels of a view, and the light of the lamp."""
-        density = self._renderer.density(view.bodies, self._looks, view.shot)
-        light = self._lamp(exposed_ns)
+        density = self._sight.density(view)
+        light = self._sight.lamp(exposed_ns)
         self._meter_density(density, light, exposed_ns)
         total_us = self._exposure.setting.total_us
         level = total_us * LEVEL_PER_US * light
         return optics.expose(density, level), light
 
-    def _lamp(self, at_ns: int) -> float:
-        """Return the light that reaches clear water."""
-        lamp = self._world.lamp(self._world.world_s(at_ns))
-        return self._light.output() * lamp + optics.LEAK
-
-    def _meter(self, view: _View) -> None:
-        """Let the exposure control look at a view."""
+    def _meter(self) -> None:
+        """Let the exposure control look at what is there now."""
         now_ns = self._clock.monotonic_ns()
-        density = self._renderer.density(view.bodies, self._looks, view.shot)
-        self._meter_density(density, self._lamp(now_ns), now_ns)
+        density = self._sight.density(self._sight.view(MODES[PREVIEW], now_ns))
+        self._meter_density(density, self._sight.lamp(now_ns), now_ns)
 
     def _meter_density(
         self, density: NDArray[np.uint8], light: float, now_ns: int
@@ -290,53 +272,13 @@ class SimCamera:
             "simulated": True,
         }
 
-    def _record(self, view: _View, exposed_ns: int, mode: str, light: float) -> None:
+    def _record(self, view: View, exposed_ns: int, mode: str, light: float) -> None:
         """Write down what was true of this picture."""
         self._frames += 1
-        t_s = self._world.world_s(exposed_ns)
-        shot, place = view.shot, self._stage.position()
-        passed_ns = self._clock.monotonic_ns() - exposed_ns
-        record: Dict[str, Any] = {
-            "frame": self._frames,
-            "mode": mode,
-            "monotonic_ns": exposed_ns,
-            "wall_ns": self._clock.wall_ns() - passed_ns,
-            "commanded_steps": [place.x, place.y, place.z],
-            "stage_um": list(view.stage_um),
-            "drift_um": list(view.drift_um),
-            "centre_um": list(shot.centre_um),
-            "focus_um": shot.focus_um,
-            "defocus_um": shot.stage_z_um - shot.focus_um,
-            "boot_id": self._clock.boot_id(),
-            "seed": self._world.seed,
-            "scene": self._world.scene_name,
-            "temperature_k": self._world.temperature_k(t_s),
-            "light": light,
-            **self._setting(),
-            "faults": self._faults.active(),
-            "t_s": t_s,
-        }
-        if mode != PREVIEW:
-            record["population"] = self._world.population(t_s)
-            record["objects"] = self._objects(view)
-        self._truth.add(record)
-
-    def _objects(self, view: _View) -> List[Dict[str, Any]]:
-        """List the bodies in the picture."""
-        seen = view.bodies.picked(self._renderer.seen(view.bodies, view.shot))
-        return [
-            {
-                "id": int(seen.ids[i]),
-                "parent": int(seen.parents[i]),
-                "kind": self._looks[int(seen.looks[i])].kind,
-                "x_um": round(float(seen.x_um[i]), 3),
-                "y_um": round(float(seen.y_um[i]), 3),
-                "z_um": round(float(seen.z_um[i]), 3),
-                "angle_rad": round(float(seen.angle_rad[i]), 4),
-                "radius_um": round(float(seen.radius_um[i]), 3),
-            }
-            for i in range(len(seen))
-        ]
+        told = {"frame": self._frames, "mode": mode, "light": light}
+        true = self._sight.truth(view, exposed_ns, self._clock)
+        listed = {} if mode == PREVIEW else self._sight.listed(view, true["t_s"])
+        self._truth.add({**told, **true, **self._setting(), **listed})
 
 
 def _encode(pixels: NDArray[np.uint8], quality: int) -> bytes:

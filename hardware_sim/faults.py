@@ -21,11 +21,22 @@ FaultKind = Literal[
     "camera_black",
     "camera_repeated",
     "camera_wrong_size",
+    "camera_stalled",
+    "camera_frontend_timeout",
+    "camera_killed",
+    "camera_stop_blocks",
+    "camera_exposure_ignored",
+    "camera_metadata_missing",
     "lens_shading_lost",
     "stage_busy",
     "stage_hung",
     "stage_timed_out",
     "stage_lost_steps",
+    "board_silent",
+    "board_garbage",
+    "board_late",
+    "board_reset",
+    "board_unplugged",
     "light_off",
     "light_stuck",
     "in_use",
@@ -37,7 +48,14 @@ FaultKind = Literal[
 
 NS_PER_S = 1_000_000_000
 
-UNCOUNTED = ("lens_shading_lost", "light_off", "light_stuck", "in_use", "wall_step")
+UNCOUNTED = (
+    "board_unplugged",
+    "lens_shading_lost",
+    "light_off",
+    "light_stuck",
+    "in_use",
+    "wall_step",
+)
 
 
 @dataclass(frozen=True)
@@ -56,11 +74,23 @@ class Fault:
         ``camera_black``      a black picture
         ``camera_repeated``   the bytes of the picture before
         ``camera_wrong_size`` a picture of the preview's size
+        ``camera_stalled``    no frame comes any more, until the camera is opened anew
+        ``camera_frontend_timeout`` nor does any, and requests come back cancelled
+        ``camera_killed``     the process that has the camera dies
+        ``camera_stop_blocks`` the camera cannot be stopped
+        ``camera_exposure_ignored`` the sensor exposes otherwise than it was told
+        ``camera_metadata_missing`` frames do not tell their exposure
         ``lens_shading_lost`` dark corners
         ``stage_busy``        a move is refused
         ``stage_hung``        a move never returns
         ``stage_timed_out``   the stage gives up by itself after `amount` seconds
         ``stage_lost_steps``  the share `amount` of each move is not made
+        ``board_silent``      a Sangaboard hears a command and says nothing
+        ``board_garbage``     it answers with noise
+        ``board_late``        its answer takes `amount` seconds of the machine's time
+        ``board_reset``       it starts anew: at the begin of the window, or when the
+                              share `amount` of the n-th move is made
+        ``board_unplugged``   its cable is out
         ``light_off``         the lamp is dark whatever its level
         ``light_stuck``       the level cannot be changed
         ``in_use``            another user holds the microscope
@@ -71,7 +101,9 @@ class Fault:
     from_s, to_s : float
         The window of the run's time, in seconds; without `nth`, all calls in it.
     nth : tuple of int
-        Only these calls: n counts the captures (stills), the moves, or the writes.
+        Only these calls: n counts the captures (stills), the moves, or the writes; the
+        Only these calls: n counts the captures (stills), the moves, or the writes; the
+        commands for what a board says, the frames of a camera over libcamera.
     amount : float
         Seconds or a share, as said above.
     previews : bool

@@ -47,12 +47,16 @@ class SimLight:
         if not 0.0 <= level <= 1.0:
             message = f"The light has no level {level}; choose one from 0 to 1."
             raise HardwareError(message)
+        self.turn_to(level)
+        settled_ns = self._clock.monotonic_ns() + int(SETTLING_S * NS_PER_S)
+        self._clock.wait_until(settled_ns, self._clock.signal())
+
+    def turn_to(self, level: float) -> None:
+        """Set the level, 0 to 1, to the nearest of 32 steps, at once."""
         if self._faults.find("light_stuck") is None:
             usual = abs(level - USUAL_LEVEL) < 0.5 / STEPS
             with self._lock:
                 self._level = USUAL_LEVEL if usual else round(level * STEPS) / STEPS
-        settled_ns = self._clock.monotonic_ns() + int(SETTLING_S * NS_PER_S)
-        self._clock.wait_until(settled_ns, self._clock.signal())
 
     def output(self) -> float:
         """Return the light that leaves the lamp; 1 at the usual level."""

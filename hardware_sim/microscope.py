@@ -98,6 +98,10 @@ class SimMicroscope:
             "stage": {"position": {"x": place.x, "y": place.y, "z": place.z}},
         }
 
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return what the camera got over; the other parts hang or fail, no more."""
+        return self._camera.incidents()
+
     def acquire(self, deadline_ns: int) -> None:
         """Take the instrument, waiting for the other user of an ``in_use`` fault.
 

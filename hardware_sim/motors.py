@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from typing import Iterator, Sequence, Tuple
+from typing import Generator, Iterator, Sequence, Tuple
 
 from hardware_sim.faults import Faults
 from hardware_sim.stage import SimStage
@@ -54,7 +54,7 @@ class Motors:
         place = self._sim.position()
         self._origin = (place.x, place.y, place.z)
 
-    def turn(self, steps: Sequence[int]) -> Iterator[None]:
+    def turn(self, steps: Sequence[int]) -> Generator[None, None, None]:
         """Turn by steps, and yield after each bit: whoever asks no more has stopped.
 
         Parameters

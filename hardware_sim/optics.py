@@ -314,14 +314,17 @@ def _noise_tile(width: int) -> Density:
 
 
 @lru_cache(maxsize=64)
-def _table(level: float) -> Pixels:
+def _table(level: float, tint: Tuple[float, float, float]) -> Pixels:
     """Return the grey value of each density level in blue, green and red."""
-    light = level * TRANSMISSION[:, np.newaxis] * np.array(WHITE)[np.newaxis, :]
+    white = np.array(WHITE) * np.array(tint)
+    light = level * TRANSMISSION[:, np.newaxis] * white[np.newaxis, :]
     grey = 255.0 * np.clip(light, 0.0, 1.0) ** (1 / GAMMA)
     return np.asarray(np.rint(grey).astype(np.uint8)[np.newaxis])
 
 
-def expose(density: Pixels, level: float) -> Pixels:
+def expose(
+    density: Pixels, level: float, tint: Tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> Pixels:
     """Turn density into pixels at an exposure.
 
     Parameters
@@ -330,8 +333,10 @@ def expose(density: Pixels, level: float) -> Pixels:
         As `Renderer.density` returns it.
     level : float
         Linear brightness of clear water; 1 saturates the sensor.
+    tint : (float, float, float)
+        By how much blue, green and red are stronger than in a white balance.
     """
-    return np.asarray(cv2.LUT(density, _table(round(level, 6))))
+    return np.asarray(cv2.LUT(density, _table(round(level, 6), tint)))
 
 
 def mean_transmission(density: Pixels) -> float:

@@ -1,7 +1,7 @@
 """The simulated stage: steps, speed, backlash, sag, shake and travel."""
 
 from dataclasses import dataclass
-from typing import List, Tuple
+from typing import Callable, List, Optional, Tuple
 
 import numpy as np
 
@@ -88,6 +88,12 @@ class SimStage:
         Those of kinds ``stage_…``, whose n counts the calls of `move_to`.
     mechanics : Mechanics
         The figures.
+
+    Attributes
+    ----------
+    follow : callable or None
+        Called with a monotonic time before anything is read at that time: a board that
+        turns the motors by itself brings them up to date. None: nobody does.
     """
 
     def __init__(
@@ -105,6 +111,7 @@ class SimStage:
         self._engaged = [False, False, False]
         self._moved_ns = clock.monotonic_ns() - NS_PER_S
         self._moves = 0
+        self.follow: Optional[Callable[[int], None]] = None
 
     # ------------------------------------------------------------------------ the port
 
@@ -181,7 +188,7 @@ class SimStage:
     # ----------------------------------------------------------------- below the port
 
     def move_by(self, steps: Tuple[int, int, int], n: int = -1) -> None:
-        """Move as the motors do, without any care for the play.
+        """Move as the motors do, without any care for the play, and take the time.
 
         Parameters
         ----------
@@ -192,6 +199,25 @@ class SimStage:
         """
         if not any(steps):
             return
+        self.turn(steps, n)
+        self._spend(max(abs(step) for step in steps) / self.mechanics.steps_per_s)
+        self._moved_ns = self._clock.monotonic_ns()
+
+    def turn(
+        self, steps: Tuple[int, int, int], n: int = -1, at_ns: Optional[int] = None
+    ) -> None:
+        """Turn the screws at once; whoever calls has waited, or will.
+
+        Parameters
+        ----------
+        steps : (int, int, int)
+            Of x, y and z.
+        n : int
+            The call to which this belongs, for the faults.
+        at_ns : int or None
+            Monotonic time at which the last of these steps was made, from which the
+            sample swings; None to leave that alone.
+        """
         lost = self._faults.find("stage_lost_steps", n)
         made = 1.0 if lost is None else 1.0 - lost.amount
         ends = self.mechanics.farthest()
@@ -206,8 +232,8 @@ class SimStage:
             if step:
                 taken_up = self._slack[axis] >= self.mechanics.backlash_steps[axis] / 2
                 self._engaged[axis] = step > 0 and taken_up
-        self._spend(max(abs(step) for step in steps) / self.mechanics.steps_per_s)
-        self._moved_ns = self._clock.monotonic_ns()
+        if at_ns is not None:
+            self._moved_ns = at_ns
 
     def physical_um(self, now_ns: int) -> Tuple[float, float, float]:
         """Return where the sample is at a monotonic time, without drift.
@@ -215,6 +241,8 @@ class SimStage:
         With what the motors did, the play, the sag of z with x and y, and the swing
         after the last move.
         """
+        if self.follow is not None:
+            self.follow(now_ns)
         mechanics = self.mechanics
         x, y, z = (nut * step for nut, step in zip(self._nut, mechanics.step_um))
         z += (x * x + y * y) / (2 * mechanics.sag_radius_um)

@@ -11,8 +11,9 @@ from labthings.views import ActionView
 from numpy.typing import NDArray
 from werkzeug.exceptions import ServiceUnavailable
 
-from hardware_sim.sweep import MOST_FRAMES_PER_S, pace, sharpest
+from hardware_sim.sweep import MOST_FRAMES_PER_S, pace
 from hardware_sim.v2_objects import Microscope
+from openflexure_timelapse.hosts.things.peak import sharpest
 
 __all__ = ["AutofocusExtension"]
 

@@ -17,7 +17,9 @@ from rich.text import Text
 
 from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.arguments import Commands, parser, recipe_of
+from openflexure_timelapse.console.direct import opened, refuse_beside_others
 from openflexure_timelapse.console.doctor import examine
+from openflexure_timelapse.console.hardware import examine_hardware, table_of
 from openflexure_timelapse.console.install import install_or_undo
 from openflexure_timelapse.console.notify import show_or_test
 from openflexure_timelapse.console.plan_file import read_plan
@@ -30,8 +32,9 @@ from openflexure_timelapse.console.printing import (
     outcome_words,
 )
 from openflexure_timelapse.console.run_folder import library_of, run_folder
+from openflexure_timelapse.console.serve import serve
 from openflexure_timelapse.console.share import describe, names, share, share_verify
-from openflexure_timelapse.console.simulate import check_scene, serve_simulated
+from openflexure_timelapse.console.simulate import serve_simulated, simulated_service
 from openflexure_timelapse.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -54,7 +57,6 @@ __all__ = ["main"]
 
 DEMO_SEED = 7
 DEMO_GIF = {"format": "gif", "fps": 12.0, "max_mb": 12.0}
-LEVEL_COLOURS = {"good": "green", "warning": "yellow", "bad": "red"}
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -98,29 +100,6 @@ def _drop_output() -> None:
         os.close(nowhere)
 
 
-# ------------------------------------------------------------------------- simulation
-
-
-def _simulated_service(
-    data_folder: Path,
-    scene: str,
-    seed: int,
-    speed: Optional[float],
-    notify_file: Optional[Path] = None,
-) -> Service:
-    """Return a service for a simulated microscope.
-
-    A run that is resumed goes on in the same world, in which time has passed.
-    """
-    from hardware_sim.session import simulate  # noqa: PLC0415 (only to simulate)
-
-    check_scene(scene)
-    microscope, clock = simulate(
-        scene=scene, seed=seed, speed=speed, inner=RealClock(), data_folder=data_folder
-    )
-    return Service(data_folder, microscope, clock, RealDisk(), notify_file=notify_file)
-
-
 # --------------------------------------------------------------------------- commands
 
 
@@ -128,7 +107,7 @@ def _demo(options: argparse.Namespace, printer: Printer) -> int:
     """Record and show off a simulated time-lapse."""
     from hardware_sim.demo import DEMO_PLAN, DEMO_SCENE  # noqa: PLC0415 (as above)
 
-    service = _simulated_service(options.out, DEMO_SCENE, DEMO_SEED, None)
+    service = simulated_service(options.out, DEMO_SCENE, DEMO_SEED, None)
     printer.say(
         "films dividing algae and swimming cells:\n"
         "two positions, 120 time points over ten hours, autofocus every tenth.",
@@ -153,13 +132,11 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
     if plan is None and not runs_to_do(options.out):
         told = f"There is no interrupted run in {options.out}; "
         raise NotFoundError(told + "start one with: record PLAN --out DIR.")
-    service = _simulated_service(
-        options.out, options.scene, options.seed, options.speed, options.notify
-    )
     line = Lifeline(os.environ, RealClock())
     # From before the start: whoever ends the program as soon as it is ready, or sooner,
     # finds a run that was left in good order.
-    with recording.interruptible() as interrupted:
+    with recording.interruptible() as interrupted, contextlib.ExitStack() as ending:
+        service = _service_of(options, ending)
         try:
             if plan is not None:
                 run_id = service.start(plan)["run"]
@@ -173,6 +150,31 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
             code = _finish_recording(service, run_id, printer, interrupted)
             line.tell("STOPPING=1")
     return code
+
+
+def _service_of(options: argparse.Namespace, ending: contextlib.ExitStack) -> Service:
+    """Return the service of the microscope that was chosen; `ending` closes that."""
+    if options.microscope == "sim":
+        return simulated_service(
+            options.out, options.scene, options.seed, options.speed, options.notify
+        )
+    if options.speed != 1.0:
+        told = "A real microscope has no --speed; leave it out, or take the simulator: "
+        raise InvalidRequestError(told + "--microscope sim.")
+    refuse_beside_others(options.out, options.config)
+    direct = ending.enter_context(opened(options.out, options.config))
+    disk = RealDisk()
+    service = Service(
+        options.out, direct.microscope, direct.clock, disk, notify_file=options.notify
+    )
+    direct.microscope.camera.calibrate(service.preferences.scale)
+    return service
+
+
+def _serve(options: argparse.Namespace, printer: Printer) -> int:
+    """Serve a camera and a Sangaboard, for browsers and scripts."""
+    serve(options, printer)
+    return 0
 
 
 def _simulate(options: argparse.Namespace, printer: Printer) -> int:
@@ -335,18 +337,12 @@ def _movie(options: argparse.Namespace, printer: Printer) -> int:
 
 
 def _doctor(options: argparse.Namespace, printer: Printer) -> int:
-    """Examine this computer."""
+    """Examine this computer, or with --hardware a camera and a board on it."""
+    if options.hardware:
+        return examine_hardware(options, printer)
     findings = examine(options.data)
     printer.result({"findings": [finding.to_json() for finding in findings]})
-    table = Table(title="Check-up", title_justify="left", show_header=False)
-    table.add_column()
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for finding in findings:
-        colour = LEVEL_COLOURS[finding.level]
-        level = Text(finding.level, colour)
-        table.add_row(level, finding.topic, finding.detail)
-    printer.table(table)
+    printer.table(table_of("Check-up", findings))
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 
@@ -364,6 +360,7 @@ def _install(options: argparse.Namespace, printer: Printer) -> int:
 COMMANDS = Commands(
     demo=_demo,
     record=_record,
+    serve=_serve,
     simulate=_simulate,
     plan_check=_plan_check,
     plan_convert=_plan_convert,

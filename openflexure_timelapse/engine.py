@@ -244,6 +244,7 @@ class Engine:
         if self._leaving:
             return
         if self._is_new:
+            self._instrument.incidents()  # of before the run, and none of it
             self._ledger.event("started", {"slots": self._grid.slots})
             self._keep()
             return
@@ -328,7 +329,7 @@ class Engine:
             refusal = refusal or self._watch.refusal(visit)
             visits.append(visit)
             self._board.see_visit(visit)
-            self._see_light()
+            self._see_hardware()
         slot = slot_of(visits, decision)
         self._book.record(slot, decision.progress, visits)
         self._watch.look_after(visits)
@@ -338,8 +339,11 @@ class Engine:
         self._board.see_frame(frame)
         self._ledger.frame(frame)
 
-    def _see_light(self) -> None:
-        """Tell of a light that began or ceased to disobey."""
+    def _see_hardware(self) -> None:
+        """Tell of what the hardware got over, and of a light that disobeys."""
+        for incident in self._instrument.incidents():
+            self._board.see_incident(self._book.progress.next_slot, incident)
+            self._ledger.event("hardware", incident)
         told = self._instrument.light_trouble
         if self._board.see_light(told):
             self._ledger.event("light", {"trouble": told})
@@ -403,7 +407,7 @@ class Engine:
         """Put the hardware back, close the books, and end; or leave."""
         self._ledger.write_notes()
         self._ending.put_back(self._aim.put_back, self._instrument.put_back)
-        self._see_light()
+        self._see_hardware()
         if self._leaving and self._helm.state.phase is not Phase.FINISHING:
             self._ledger.event("left", {})
             self._ledger.flush()

@@ -1,7 +1,7 @@
 """The microscope as a visit uses it: every call on the lane, each with a deadline."""
 
 from dataclasses import replace
-from typing import Any, Callable, Dict, Mapping, Optional, TypeVar
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar
 
 from openflexure_timelapse import autofocus
 from openflexure_timelapse.errors import (
@@ -336,3 +336,12 @@ class Instrument(Handle):
             return self._microscope.state()
         except Exception as exc:  # noqa: BLE001 - a host's code, and only a remark
             return {"error": repr(exc)}
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return what the hardware got over; a host that cannot tell costs nothing."""
+        try:
+            return tuple(self._microscope.incidents())
+        except Exception as exc:  # noqa: BLE001 - a host's code, and only a remark
+            return (
+                {"kind": "unknown", "detail": f"No word of the hardware: {exc!r}."},
+            )

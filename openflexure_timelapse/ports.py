@@ -10,7 +10,7 @@ to tell the time, move, look or write. Rules that hold for every port:
 * Positions are motor steps, distances in micrometres carry ``_um`` in their name.
 """
 
-from typing import Any, Callable, Dict, Mapping, Optional, TypeVar
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, TypeVar
 
 from typing_extensions import Protocol, runtime_checkable
 
@@ -300,6 +300,15 @@ class Microscope(Protocol):
 
     def release(self) -> None:
         """Give the hardware back; called once for each successful `acquire`."""
+        ...
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return what the hardware got over since the last call, oldest first.
+
+        Each is JSON-able: ``kind``, a word such as ``camera_restarted``, and
+        ``detail``, a sentence. What a visit did not get over it raises instead. Empty
+        where the host cannot know. Safe from any thread; no hardware traffic.
+        """
         ...
 
 

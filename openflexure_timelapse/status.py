@@ -2,7 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta, timezone
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.forecast import Forecast
@@ -62,6 +62,7 @@ class StatusBoard:
         self._troubles = Troubles()
         self._rejected: Dict[str, int] = {}
         self._light = ""
+        self._incidents = 0
         self._unknown_gaps: List[int] = list(store.value(UNKNOWN_GAPS) or ())
         self._rows_waiting = 0
         self._detail = ""
@@ -107,6 +108,15 @@ class StatusBoard:
             before, self._light = self._light, told
             self._troubles.note("light", "", told)
         return told != before
+
+    def see_incident(self, slot: int, incident: Mapping[str, Any]) -> None:
+        """Take note of what the hardware got over; told while the run lasts."""
+        with self._lock:
+            self._incidents += 1
+            what = str(incident["kind"]).replace("_", " ")
+            told = f"slot {slot}: {what} ({str(incident['detail']).rstrip('.')}); "
+            told += f"incident {self._incidents} of this run, which goes on."
+            self._troubles.note("incident", "", told)
 
     def see_unknown_gap(self, slot: int) -> List[int]:
         """Take note of a gap of unknown length before a slot; return all such slots."""

@@ -155,7 +155,8 @@ class FocusSweep:
     sharpness : tuple of float
         One number for each height, larger is sharper; the unit is the metric's.
     metric : str
-        ``still_contrast``, ``laplacian_variance`` or ``jpeg_bytes``.
+        ``still_contrast``, ``laplacian_variance``, ``jpeg_bytes``, or
+        ``jpeg_detail_bytes``: those beyond a picture of an even grey.
     """
 
     z_steps: Tuple[int, ...]

@@ -20,6 +20,7 @@ Command = Callable[[argparse.Namespace, Printer], int]
 
 FASTEST = 1e6
 SHARE_VERIFY = "share verify"
+MOST_STILLS = 1000
 MOVIE_OPTIONS = (
     ("fps", float, "frames per second of the movie"),
     ("width", int, "of the picture in pixels"),
@@ -43,6 +44,7 @@ class Commands:
 
     demo: Command
     record: Command
+    serve: Command
     simulate: Command
     plan_check: Command
     plan_convert: Command
@@ -87,6 +89,7 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     demo = _add(names, "demo", commands.demo)
     demo.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
     _add_record(_add(names, "record", commands.record))
+    _add_serve(_add(names, "serve", commands.serve))
     _add_simulate(_add(names, "simulate", commands.simulate))
     _add_plan(names.add_parser("plan", help="Check and convert plans."), commands)
     runs = _add(names, "runs", commands.runs)
@@ -113,8 +116,7 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     named.add_argument("query", metavar="BEGINNING", help="of a scientific name")
     named.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
     named.add_argument("--limit", type=int, default=20, metavar="N")
-    doctor = _add(names, "doctor", commands.doctor)
-    doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    _add_doctor(_add(names, "doctor", commands.doctor))
     notify = _add(names, "notify", commands.notify)
     notify.add_argument("--test", action="store_true", help="send a message")
     notify.add_argument("--file", type=Path, metavar="FILE", help="other than its own")
@@ -138,7 +140,13 @@ def _add_record(record: argparse.ArgumentParser) -> None:
     record.add_argument("--give-up", action="store_true", help="end an interrupted run")
     record.add_argument("--out", type=Path, required=True, metavar="DIR")
     _add_notify(record)
-    record.add_argument("--microscope", choices=["sim"], default="sim")
+    record.add_argument(
+        "--microscope",
+        choices=["sim", "direct"],
+        default="sim",
+        help="direct: a Pi camera and a Sangaboard, without a server; sim",
+    )
+    _add_config(record)
     record.add_argument("--scene", default="algae_growth", help="of the simulator")
     record.add_argument("--seed", type=int, default=1, help="of the simulator")
     record.add_argument(
@@ -148,6 +156,46 @@ def _add_record(record: argparse.ArgumentParser) -> None:
         metavar="N",
         help="simulated seconds per second, or max to jump from slot to slot",
     )
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    """Add where the settings of a microscope without a server are."""
+    told = "settings of a direct microscope (docs/direct.md); direct.json beside DIR"
+    command.add_argument("--config", type=Path, metavar="FILE", help=told)
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``doctor``."""
+    doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    told = "look at a Pi's camera and a Sangaboard, and write a report for an issue"
+    doctor.add_argument("--hardware", action="store_true", help=told)
+    told = "with --hardware: go 200 steps and back on each axis"
+    doctor.add_argument("--move", action="store_true", help=told)
+    doctor.add_argument("--port", metavar="DEVICE", help="of the Sangaboard")
+    told = "with --hardware: how many to take; 5"
+    doctor.add_argument("--stills", type=_few, default=5, metavar="N", help=told)
+    _add_config(doctor)
+
+
+def _few(text: str) -> int:
+    """Read ``--stills``: a number that a person waits for."""
+    if not text.isdigit() or not 1 <= int(text) <= MOST_STILLS:
+        message = f"{text!r} is not a whole number from 1 to {MOST_STILLS}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``serve``."""
+    _add_config(serve)
+    serve.add_argument("--host", default="127.0.0.1", help="0.0.0.0 for the network")
+    serve.add_argument("--port", type=int, default=5000, metavar="N")
+    serve.add_argument(
+        "--data", type=Path, default=Path("runs"), metavar="DIR", help="for the runs"
+    )
+    _add_notify(serve)
+    told = "print a unit for systemd that does this, and do nothing else"
+    serve.add_argument("--unit", action="store_true", help=told)
 
 
 def _add_simulate(simulate: argparse.ArgumentParser) -> None:

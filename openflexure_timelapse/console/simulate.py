@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from typing import Any, Iterator, List, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 from typing_extensions import get_args
 
@@ -15,10 +16,12 @@ from openflexure_timelapse.console.record import interruptible
 from openflexure_timelapse.errors import InvalidRequestError, TimelapseError
 from openflexure_timelapse.hosts.lifeline import Lifeline
 from openflexure_timelapse.hosts.notify_file import ENVIRONMENT
+from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.manifest import load_manifest
+from openflexure_timelapse.store.disk import RealDisk
 
-__all__ = ["check_scene", "read_faults", "serve_simulated"]
+__all__ = ["check_scene", "read_faults", "serve_simulated", "simulated_service"]
 
 LIBRARIES = {
     "v2": ("labthings", "3.7 to 3.11"),
@@ -51,6 +54,44 @@ def check_scene(scene: str) -> None:
             raise InvalidRequestError(told + "and they may be joined with +.")
 
 
+def simulated_service(
+    data_folder: Path,
+    scene: str,
+    seed: int,
+    speed: Optional[float],
+    notify_file: Optional[Path] = None,
+) -> Service:
+    """Return a service for a simulated microscope.
+
+    A run that is resumed goes on in the same world, in which time has passed.
+
+    Parameters
+    ----------
+    data_folder : Path
+        Where the runs are.
+    scene, seed
+        Of a new world.
+    speed : float or None
+        Simulated seconds per second; None for a clock that jumps.
+    notify_file : Path, optional
+        As `Service` has it.
+
+    Raises
+    ------
+    InvalidRequestError
+        For an unknown scene.
+    StorageError
+        When the data folder cannot be used.
+    """
+    from hardware_sim.session import simulate  # noqa: PLC0415 (only to simulate)
+
+    check_scene(scene)
+    microscope, clock = simulate(
+        scene=scene, seed=seed, speed=speed, inner=RealClock(), data_folder=data_folder
+    )
+    return Service(data_folder, microscope, clock, RealDisk(), notify_file=notify_file)
+
+
 def read_faults(texts: Sequence[str]) -> List[Any]:
     """Return the faults that were asked for.
 
@@ -63,12 +104,13 @@ def read_faults(texts: Sequence[str]) -> List[Any]:
     Raises
     ------
     InvalidRequestError
-        For what is none, or for a fault of the disk: a server writes to a real one.
+        For what is none, or for a fault of the disk or of the board: a server has no
+        simulated one.
     """
     from hardware_sim.faults import Fault, FaultKind  # noqa: PLC0415 (only to simulate)
 
     kinds: List[Any] = [
-        kind for kind in get_args(FaultKind) if not kind.startswith("disk_")
+        kind for kind in get_args(FaultKind) if not kind.startswith(("board_", "disk_"))
     ]
     faults = []
     kind: Any  # a name, until it is found among the kinds

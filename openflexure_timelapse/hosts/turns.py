@@ -5,7 +5,7 @@ has them is for us to keep. Each user gets a microscope of its own that waits it
 """
 
 import threading
-from typing import Optional
+from typing import Optional, Sequence
 
 from openflexure_timelapse.errors import HardwareBusyError
 from openflexure_timelapse.ports import (
@@ -112,6 +112,10 @@ class _Turn:
     def state(self) -> JsonDict:
         """Return the instrument's state."""
         return self._microscope.state()
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return what the hardware got over."""
+        return self._microscope.incidents()
 
     def acquire(self, deadline_ns: int) -> None:
         """Wait for the turn, then take the hardware.

@@ -4,7 +4,7 @@ Only the shape of the server's objects is known here, not its framework; what it
 with, and how it is found, `hosts.v2` knows.
 """
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from openflexure_timelapse.hosts.v2_camera import V2Camera
 from openflexure_timelapse.hosts.v2_focuser import V2Focuser
@@ -119,6 +119,10 @@ class V2Microscope:
         large as they may be, its settings and configuration.
         """
         return self._state.told()
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return nothing: the server does not tell what its hardware got over."""
+        return ()
 
     # ------------------------------------------------------------- taking and giving
 

@@ -6,7 +6,7 @@ action of the server, so no other user can cancel it, and none of its waits hold
 server's lock.
 """
 
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.v3_camera import V3Camera
@@ -120,6 +120,10 @@ class V3Microscope:
     def state(self) -> JsonDict:
         """Return the states of the microscope's Things at the last picture."""
         return self._states.told()
+
+    def incidents(self) -> Sequence[JsonDict]:
+        """Return nothing: the server does not tell what its hardware got over."""
+        return ()
 
     # ------------------------------------------------------------- taking and giving
 

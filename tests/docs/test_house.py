@@ -17,7 +17,26 @@ NEED_MORE = {
     "openflexure_timelapse.hosts.v2",  # the server's library
     "openflexure_timelapse.hosts.v3",  # the server's library
     "openflexure_timelapse.hosts.v3_http",  # the server's library
-    "openflexure_timelapse.hosts.direct",  # the camera's library
+    "openflexure_timelapse.hosts.direct.camera_pictures",  # the camera's library
+    "openflexure_timelapse.hosts.direct.eye",  # the camera's library
+    "openflexure_timelapse.hosts.direct.eye_stills",  # the camera's library
+    "openflexure_timelapse.hosts.direct.eye_stream",  # the camera's library
+    "openflexure_timelapse.hosts.direct.link",  # the board's library
+    "openflexure_timelapse.hosts.direct.server",  # the server's library
+    "openflexure_timelapse.hosts.direct.things",  # the server's library
+    *(
+        f"openflexure_timelapse.hosts.things.{name}"  # the server's library
+        for name in [
+            "autofocus",
+            "camera",
+            "data",
+            "exposure",
+            "illumination",
+            "pictures",
+            "stage",
+            "streams",
+        ]
+    ),
 }
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 

@@ -16,8 +16,8 @@ from v3_rig import API, FAR, REAL, Asked, Make, asking, made, make_fast, moving,
 
 from hardware_sim import Fault
 from hardware_sim.v3_server import RunningServer, SimulatedServer, create
-from hardware_sim.v3_stage import BacklashCompensation
 from openflexure_timelapse.errors import HardwareError
+from openflexure_timelapse.hosts.things.stage import BacklashCompensation
 
 # As in the other file about this server, which has them from the same place.
 _make = pytest.fixture(name="make")(make_fast)

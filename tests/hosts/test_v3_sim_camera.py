@@ -15,9 +15,12 @@ from PIL import Image
 from v3_rig import API, FAST, Asked, Make, asking, made, make_fast, things
 
 from hardware_sim import Fault, ScaledClock
-from hardware_sim.v3_pictures import CaptureError, NoImageInMemoryError
 from hardware_sim.v3_server import RunningServer
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.hosts.things.pictures import (
+    CaptureError,
+    NoImageInMemoryError,
+)
 
 # As in the other file about this server, which has them from the same place.
 _make = pytest.fixture(name="make")(make_fast)

@@ -1,7 +1,7 @@
 """The engine and its hardware: what fails, is locked, lit, focused, followed."""
 
 from pathlib import Path
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 import pytest
 from cases.rig import (
@@ -14,6 +14,7 @@ from cases.rig import (
 from hardware_sim import Fault
 from hardware_sim.world import Drift
 from openflexure_timelapse.frame import Flag, Outcome
+from openflexure_timelapse.ports import JsonDict
 from openflexure_timelapse.run_state import EndReason
 from openflexure_timelapse.store.verify import verify
 
@@ -281,3 +282,40 @@ def test_drift_is_followed_while_the_scene_grows(
     assert (max(away_um) > 8) is not corrected
     measured = [visit.drift for visit in rig.visits() if visit.drift is not None]
     assert len(measured) == (29 if corrected else 0)
+
+
+def test_what_the_hardware_got_over_is_on_record_and_told(tmp_path: Path) -> None:
+    """A restarted camera is an event of the run, and a warning of its status."""
+    rig = Rig(tmp_path, faults=[Fault("camera_hung", from_s=85)])
+    rig.run()
+    (told,) = [event for event in rig.events() if event.kind == "hardware"]
+    assert told.details["kind"] == "camera_restarted"
+    (warning,) = [each for each in rig.engine.status().warnings if "incident" in each]
+    assert "slot 4: camera restarted (The camera hung and was restarted);" in warning
+    assert "incident 1 of this run" in warning
+
+
+def test_what_was_before_the_run_is_none_of_it(tmp_path: Path) -> None:
+    """What the hardware got over while nobody recorded is no event of a new run."""
+    rig = Rig(tmp_path, frames=2)
+    told = {"kind": "camera_restarted", "detail": "Long ago."}
+    rig.microscope.camera._incidents.append(told)
+    rig.run()
+    assert "hardware" not in rig.kinds()
+
+
+def test_a_host_that_cannot_tell_costs_no_frame(tmp_path: Path) -> None:
+    """What is wrong with its incidents is itself on record."""
+    rig = Rig(tmp_path, frames=2)
+
+    def fail() -> Sequence[JsonDict]:
+        raise LookupError("no word")
+
+    rig.microscope.incidents = fail  # type: ignore[method-assign]
+    rig.run()
+    assert rig.outcomes() == "cc"
+    told = [
+        event.details["detail"] for event in rig.events() if event.kind == "hardware"
+    ]
+    assert all("no word" in each for each in told)
+    assert told

@@ -1,4 +1,4 @@
-"""Where the Things of the simulated server v3 save: as on the real server."""
+"""Where Things save: below the server's data folder, as on an OpenFlexure server."""
 
 import os
 from pathlib import Path, PurePath

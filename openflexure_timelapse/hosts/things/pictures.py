@@ -1,4 +1,8 @@
-"""Pictures of the simulated server v3: in memory, and as files with metadata."""
+"""Pictures that were taken: in memory, and as files with metadata.
+
+JPEG data as a camera made them are saved as they are, with the metadata put in; pixels
+are encoded as the OpenFlexure server does.
+"""
 
 import io
 import json
@@ -19,6 +23,7 @@ __all__ = [
     "Memory",
     "NoImageInMemoryError",
     "Picture",
+    "as_array",
     "read_jpeg",
     "save",
     "taken_at",
@@ -26,6 +31,7 @@ __all__ = [
 
 JPEG_SUFFIXES = (".jpeg", ".jpg")
 QUALITY = {"quality": 95, "subsampling": 0}
+END = b"\xff\xd9"
 
 
 class CaptureError(RuntimeError):
@@ -42,7 +48,7 @@ class Picture(NamedTuple):
     Attributes
     ----------
     image : Image.Image or bytes
-        Its pixels; the bytes of a file that was cut off.
+        Its pixels; or JPEG data, whole or cut off, which are not encoded again.
     metadata : mapping
         Of `taken_at`.
     mode : str
@@ -96,9 +102,9 @@ def read_jpeg(jpeg: bytes) -> Any:
     Parameters
     ----------
     jpeg : bytes
-        Of the simulated camera.
+        As a camera gave it.
     """
-    if not jpeg.endswith(b"\xff\xd9"):
+    if not jpeg.endswith(END):
         return jpeg
     image = Image.open(io.BytesIO(jpeg))
     image.load()
@@ -152,15 +158,13 @@ def save(picture: Picture, path: str, size: Any) -> None:
         Whatever went wrong, which is the error's cause.
     """
     image = picture.image
-    if size is not None and not isinstance(image, bytes) and image.size != size:
-        image = image.resize(size, Image.Resampling.BOX)
     pending = ""
     try:
         with NamedTemporaryFile(
             dir=Path(path).parent, suffix=".pending", delete=False
         ) as file:
             pending = file.name
-        _write(image, path, pending, picture.metadata)
+        _write(_sized(image, path, size), path, pending, picture.metadata)
         lt.raise_if_cancelled()
         Path(pending).replace(path)
     except Exception as exc:
@@ -170,10 +174,23 @@ def save(picture: Picture, path: str, size: Any) -> None:
             Path(pending).unlink()
 
 
+def _sized(image: Any, path: str, size: Any) -> Any:
+    """Return JPEG data as they are if they can stay, else pixels of the size."""
+    if isinstance(image, bytes):
+        if size is None and Path(path).suffix.lower() in JPEG_SUFFIXES:
+            return image
+        image = read_jpeg(image)
+    if size is not None and not isinstance(image, bytes) and image.size != size:
+        image = image.resize(size, Image.Resampling.BOX)
+    return image
+
+
 def _write(image: Any, path: str, pending: str, metadata: Mapping[str, Any]) -> None:
-    """Write a picture into a file; only a JPEG has metadata."""
+    """Write a picture into a file; only a whole JPEG has metadata."""
     if isinstance(image, bytes):
         Path(pending).write_bytes(image)
+        if image.endswith(END):
+            piexif.insert(piexif.dump(_exif(**metadata)), pending)
         return
     suffix = Path(path).suffix.lower()
     is_jpeg = suffix in JPEG_SUFFIXES

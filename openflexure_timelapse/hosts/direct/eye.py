@@ -1,0 +1,169 @@
+"""picamera2 at work, in the camera's own process: one mode, a stream that never stops.
+
+Stills are requests of the running stream, so nothing is ever switched: the small stream
+goes on beside them. A request is held only for the time of a copy.
+"""
+
+import io
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+import libcamera
+from picamera2 import Picamera2
+
+from openflexure_timelapse.hosts.direct import camera_memory, vitals
+from openflexure_timelapse.hosts.direct.camera_pictures import blank_bytes, half_of
+from openflexure_timelapse.hosts.direct.eye_stills import Stills
+from openflexure_timelapse.hosts.direct.eye_stream import Stream
+
+__all__ = ["Eye"]
+
+US_PER_S = 1_000_000
+PROBE_S = 5.0
+
+
+class Eye:
+    """A camera that was opened and configured.
+
+    Parameters
+    ----------
+    outbox : camera_child.Outbox
+        Receives frames and stills.
+    settings : mapping
+        Of `CameraSettings`, and ``controls`` to begin with.
+
+    Attributes
+    ----------
+    facts : dict
+        What the camera is and how it was configured, JSON-able.
+    """
+
+    def __init__(self, outbox: Any, settings: Mapping[str, Any]) -> None:
+        self._camera = Picamera2(settings["camera_number"])
+        size = _even(settings["size"] or self._camera.sensor_resolution)
+        small = _even(settings["stream_size"] or (size[0] // 4, size[1] // 4))
+        needs = vitals.needs_contiguous_memory()
+        memory = camera_memory.choose_memory(
+            size,
+            small,
+            vitals.cma_free_bytes() if needs else None,
+            settings["main_format"],
+            settings["buffers"],
+        )
+        self._raw = bool(settings["raw"])
+        self._configure(settings, size, small, memory)
+        self._stream = Stream(outbox, settings["stream_quality"])
+        self._stills = Stills(self._camera, outbox, settings["quality"])
+        self.facts: Dict[str, Any] = {
+            "model": str(self._camera.camera_properties.get("Model", "camera")),
+            "simulated": bool(getattr(libcamera, "simulated", False)),
+            "sensor_size": list(self._camera.sensor_resolution),
+            "modes": {
+                "full": list(size),
+                "half": list(half_of(size)),
+                "stream": list(small),
+            },
+            "main_format": memory.main_format,
+            "buffers": memory.buffers,
+            "buffer_bytes": memory.total_bytes,
+            "stream_fps": settings["stream_fps"],
+            "libcamera": _told(getattr(libcamera.CameraManager, "version", None)),
+            "picamera2": _version(),
+            "blank_bytes": blank_bytes(small, settings["stream_quality"]),
+            "raw": "not asked for in the settings",
+        }
+
+    def _configure(
+        self,
+        settings: Mapping[str, Any],
+        size: Tuple[int, int],
+        small: Tuple[int, int],
+        memory: camera_memory.MemoryChoice,
+    ) -> None:
+        """Configure the one mode of the whole run."""
+        frame_us = int(US_PER_S / settings["stream_fps"])
+        camera = self._camera
+        controls = {"FrameDurationLimits": (frame_us, frame_us)}
+        controls.update(_values(settings["controls"]))
+        config = camera.create_video_configuration(
+            main={"size": size, "format": memory.main_format},
+            lores={"size": small, "format": "YUV420"},
+            raw={"size": size} if self._raw else None,
+            # A JPEG holds the full range of values; a video's default does not.
+            colour_space=libcamera.ColorSpace.Sycc(),
+            buffer_count=memory.buffers,
+            queue=False,  # no picture is kept back that would be old when asked for
+            display=None,
+            encode="lores",
+            sensor={"output_size": camera.sensor_resolution},
+            controls=controls,
+        )
+        camera.configure(config)
+
+    def begin(self) -> None:
+        """Start the stream, and find out whether raw data can be had."""
+        self._camera.post_callback = self._stream.saw
+        self._camera.start()
+        if self._raw:
+            self.facts["raw"] = self._probe()
+
+    def set_controls(self, controls: Mapping[str, Any]) -> None:
+        """Tell the camera what to do; it shows some frames later."""
+        self._camera.set_controls(_values(controls))
+
+    def take(self, asked: Mapping[str, Any]) -> None:
+        """Take a still, or raw data; the answer comes when it is there."""
+        reason = self.facts["raw"]
+        if asked["do"] == "raw" and reason:
+            raise RuntimeError(f"no raw data: {reason}")
+        self._stills.take(asked)
+
+    def close(self) -> None:
+        """Stop and close; hangs when the camera is gone."""
+        self._camera.cancel_all_and_flush()
+        self._camera.close()
+
+    def _probe(self) -> str:
+        """Return why raw data cannot be written; empty where they can.
+
+        The DNG writer of the Python package index does not fit this library; that of
+        the system's packages does.
+        """
+        flush_ns = time.monotonic_ns()
+        job = self._camera.capture_request(wait=False, flush=flush_ns)
+        request = job.get_result(timeout=PROBE_S)
+        try:
+            request.save_dng(io.BytesIO())
+        except Exception as exc:  # noqa: BLE001 - a library's; it is the answer
+            told = f"this picamera2 cannot write DNG ({exc!r}); "
+            return told + "type: sudo apt install python3-pidng"
+        finally:
+            request.release()
+        return ""
+
+
+def _even(size: Any) -> Tuple[int, int]:
+    """Return a size in even numbers of pixels."""
+    return int(size[0]) // 2 * 2, int(size[1]) // 2 * 2
+
+
+def _values(controls: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return controls with tuples in the place of JSON's lists."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in controls.items()
+    }
+
+
+def _told(value: Any) -> Optional[str]:
+    """Return what something tells of itself as text; None where it is silent."""
+    return None if value is None else str(value)
+
+
+def _version() -> Optional[str]:
+    """Return picamera2's version; None where no package tells it."""
+    try:
+        return version("picamera2")
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,211 @@
+"""A camera that stalls, dies, lies or hangs costs a visit, and never the run."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator, List
+
+import pytest
+from eye_rig import Eyes, kinds_of, need_picamera2, waited_for
+
+from hardware_sim import Fault
+from hardware_sim.fake_libcamera import environment
+from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
+from openflexure_timelapse.hosts.direct.camera import DirectCamera
+from openflexure_timelapse.hosts.system import RealClock
+
+need_picamera2()
+
+QUICK = {"stall_s": 1.5}
+SOON_S = 20
+SERVER = """
+from openflexure_timelapse.hosts.direct.camera import DirectCamera
+from openflexure_timelapse.hosts.direct.camera_settings import CameraSettings
+from openflexure_timelapse.hosts.system import RealClock
+
+camera = DirectCamera(RealClock(), CameraSettings(stream_size=(208, 156)))
+camera.start()
+print(camera.status()["pid"], flush=True)
+input()
+"""
+MANY = 300
+
+
+@pytest.fixture(name="eyes")
+def _eyes(tmp_path: Path) -> Iterator[Eyes]:
+    """Return a maker of cameras."""
+    made = Eyes(tmp_path)
+    yield made
+    made.close()
+
+
+def until_it_fails(camera: DirectCamera) -> HardwareError:
+    """Take stills until one fails; return its error."""
+    with pytest.raises(HardwareError) as caught:
+        take_many(camera)
+    return caught.value
+
+
+def take_many(camera: DirectCamera) -> None:
+    """Take stills."""
+    for _ in range(MANY):
+        camera.capture("stream")
+
+
+def is_too_late(camera: DirectCamera) -> bool:
+    """Take a still; tell whether it did not come in time."""
+    try:
+        camera.capture("stream")
+    except HardwareTimeoutError:
+        return True
+    return False
+
+
+def is_there(pid: int) -> bool:
+    """Tell whether a process is alive."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+    except OSError:
+        return False
+    return state.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("kind", ["stalled", "frontend_timeout", "killed"])
+def test_a_camera_that_stops_is_started_again(eyes: Eyes, kind: str) -> None:
+    """One still fails as a time-out, the next ones work, exposed as before."""
+    eye = eyes([Fault(f"camera_{kind}", nth=(120,))], **QUICK)  # type: ignore[arg-type]
+    camera = eye.camera
+    locked = camera.lock_exposure()
+    before = camera.capture(None).metadata["libcamera"]["ExposureTime"]
+    error = until_it_fails(camera)
+    assert isinstance(error, HardwareTimeoutError)
+    camera.recover()
+    told = camera.capture(None).metadata
+    assert {name: told[name] for name in locked} == locked
+    assert told["libcamera"]["ExposureTime"] == before
+    assert set(kinds_of(camera)) == {"camera_restarted"}
+    assert camera.status()["restarts"] >= 1
+
+
+def test_a_stall_between_visits_is_mended_before_the_next(eyes: Eyes) -> None:
+    """Nobody has to ask for a picture: the age of the frames is watched."""
+    eye = eyes([Fault("camera_stalled", nth=(60,))], **QUICK)
+    incident = waited_for(eye.camera, "camera_restarted")
+    assert incident is not None
+    assert "stalled" in incident["detail"]
+    assert eye.camera.capture(None).jpeg
+
+
+def test_a_dead_camera_is_tried_again_and_told(eyes: Eyes) -> None:
+    """One that never comes back is a time-out each time, with what to look at."""
+    eye = eyes.idle([Fault("camera_stalled", nth=(0,))], start_s=0.8, **QUICK)
+    with pytest.raises(HardwareTimeoutError, match=r"not ready.*started again"):
+        eye.start()
+    assert waited_for(eye.camera, "camera_restarted") is not None
+    eye.camera.recover()
+    assert eye.camera.preview().jpeg
+
+
+def test_a_camera_that_cannot_be_stopped_is_ended(eyes: Eyes) -> None:
+    """Closing comes to an end, and the process is gone."""
+    eye = eyes([Fault("camera_stop_blocks")])
+    pid = eye.camera.status()["pid"]
+    eye.camera.close()
+    assert not is_there(pid)
+
+
+def test_its_process_dies_with_ours(eyes: Eyes) -> None:
+    """A killed server leaves no process that holds the camera."""
+    eye = eyes.idle()
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER],
+        env=environment(eye.feed.socket_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        assert is_there(pid)
+        server.send_signal(signal.SIGKILL)
+    clock = RealClock()
+    until_ns = clock.monotonic_ns() + SOON_S * 10**9
+    while is_there(pid) and clock.monotonic_ns() < until_ns:
+        clock.wait_until(clock.monotonic_ns() + 10**7, clock.signal())
+    assert not is_there(pid)
+
+
+def test_an_exposure_that_is_never_taken_over_is_an_error(eyes: Eyes) -> None:
+    """A lock that the sensor ignores is not reported as one."""
+    camera = eyes([Fault("camera_exposure_ignored")]).camera
+    values = {"exposure_us": 9000.0, "analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
+    with pytest.raises(HardwareError, match=r"does not take over.*9000 µs is locked"):
+        camera.lock_exposure(values)
+    assert camera.exposure() == {"auto": True}
+    assert camera.capture(None).jpeg
+
+
+def test_a_still_of_another_exposure_is_taken_again(eyes: Eyes) -> None:
+    """Frames that ignore the lock are told, and never come out as stills."""
+    bad = tuple(range(150, 170))
+    eye = eyes([Fault("camera_exposure_ignored", nth=bad)])
+    camera = eye.camera
+    locked = camera.lock_exposure()
+    times: List[int] = []
+    while eye.feed.frames < bad[-1] + 20:
+        told = camera.capture("stream").metadata
+        assert {name: told[name] for name in locked} == locked
+        times.append(told["libcamera"]["ExposureTime"])
+    assert len(set(times)) == 1
+    assert "exposure_changed" in kinds_of(camera)
+
+
+def test_a_frame_without_its_exposure_is_refused(eyes: Eyes) -> None:
+    """A still of which nobody knows how it was exposed is an error; the next is not."""
+    eye = eyes([Fault("camera_metadata_missing", nth=tuple(range(100, 110)))])
+    error = until_it_fails(eye.camera)
+    assert "ExposureTime" in str(error)
+    while eye.feed.frames < 115:
+        eye.camera.preview()
+    assert eye.camera.capture(None).metadata["exposure_us"] > 0
+
+
+def test_stills_that_come_too_late_are_given_back(eyes: Eyes) -> None:
+    """More late stills than the camera has buffers leave it all its buffers."""
+    late = Fault("camera_late", nth=tuple(range(100, 106)), amount=0.5)
+    eye = eyes([late], stall_s=5.0, still_s=0.7)
+    camera = eye.camera
+    failed = 0
+    while eye.feed.frames < 110:
+        failed += is_too_late(camera)
+    assert failed > camera.status()["buffers"]
+    for _ in range(5):
+        assert camera.capture("stream").jpeg
+    assert camera.status()["requests_held"] == 0
+    assert camera.status()["restarts"] == 0
+
+
+def test_a_camera_that_gives_frames_and_no_stills_is_started_again(eyes: Eyes) -> None:
+    """Two stills in a row that time out are enough; a single one is not."""
+    late = Fault("camera_late", nth=tuple(range(100, 140)), amount=1.5)
+    camera = eyes([late], stall_s=9.0, still_s=1.3).camera
+    until_it_fails(camera)
+    camera.recover()
+    assert camera.status()["restarts"] == 0
+    assert is_too_late(camera)
+    camera.recover()
+    assert camera.status()["restarts"] == 1
+
+
+def test_without_its_library_a_camera_says_what_to_install(tmp_path: Path) -> None:
+    """A Python that has no picamera2 is told how to get one, once."""
+    env = dict(os.environ)
+    (tmp_path / "picamera2.py").write_text("raise ImportError('not here')\n")
+    env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env.get("PYTHONPATH", "")])
+    camera = DirectCamera(RealClock(), environ=env)
+    try:
+        with pytest.raises(HardwareError, match="sudo apt install python3-picamera2"):
+            camera.start()
+    finally:
+        camera.close()
