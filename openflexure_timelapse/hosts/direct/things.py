@@ -188,9 +188,12 @@ class DirectStageThing(_StageThing):
         self._inverted = dict(zip(AXES, settings.inverted))
 
     def __exit__(self, *error: object) -> None:
-        """End whatever moves."""
-        if self._stage.moving:
-            self._stage.stop()
+        """End whatever moves; a board that is gone moves nothing."""
+        try:
+            if self._stage.moving:
+                self._stage.stop()
+        except HardwareError as exc:
+            self.logger.warning("The stage was not told to stop: %s", exc)
         super().__exit__(*error)
 
     @lt.property
