@@ -153,9 +153,9 @@ def _whole(week: Week, outcome: Outcome) -> List[str]:
     exposures = {frame.draft.metadata["exposure_us"] for frame in outcome.frames}
     if len(exposures) > 1:
         broken.append(f"The exposure did not stay: {sorted(exposures)}.")
-    if outcome.off_steps:
-        told = f"The stage was {outcome.off_steps} steps from where it was believed"
-        broken.append(f"{told} to be.")
+    if outcome.off_steps > outcome.unsure_steps:
+        told = f"The stage was {outcome.off_steps} steps from where it was believed to "
+        broken.append(f"{told}be, and said {outcome.unsure_steps}.")
     report = verify(outcome.folder)
     if not report.ok:
         broken += report.lines()

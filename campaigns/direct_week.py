@@ -95,8 +95,10 @@ class Outcome:
         Seconds of the machine.
     restarts : int
         Of the camera.
-    off_steps : int
-        By so much the stage was not where it was believed to be in the end.
+    off_steps, unsure_steps : int
+        By so much the stage was not where it was believed to be in the end, and by so
+        much it said that it might not be: a board that starts anew in the middle of a
+        move has forgotten how far it had come.
     """
 
     slots: Tuple[Slot, ...]
@@ -106,6 +108,7 @@ class Outcome:
     real_s: float
     restarts: int
     off_steps: int
+    unsure_steps: int
 
     def incidents(self) -> List[Tuple[float, str]]:
         """Return when each incident was recorded, in seconds of the rig's life."""
@@ -169,9 +172,15 @@ def run_week(week: Week, folder: Path) -> Outcome:
         Engine(plan, store, microscope, clock, disk).run()
         restarts = int(microscope.status()["restarts"])
         off_steps = _apart(microscope.stage.position(), rig.sim.stage.position())
+        unsure_steps = max(microscope.stage.state()["unsure_steps"].values())
     real_s = (real.monotonic_ns() - began_ns) / NS_PER_S
     return Outcome(
-        *_recorded(folder / "run"), folder / "run", real_s, restarts, off_steps
+        *_recorded(folder / "run"),
+        folder / "run",
+        real_s,
+        restarts,
+        off_steps,
+        unsure_steps,
     )
 
 

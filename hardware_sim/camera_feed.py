@@ -14,7 +14,6 @@ developed.
 import contextlib
 import socket
 import threading
-import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,7 +28,9 @@ from hardware_sim.faults import FaultKind
 from hardware_sim.microscope import SimMicroscope
 from hardware_sim.optics import Shot
 from hardware_sim.sight import Sight, View
+from openflexure_timelapse.hosts.direct.frames import TimeBridge
 from openflexure_timelapse.hosts.direct.wire import Message, receive, send
+from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.ports import Clock
 
 __all__ = ["CameraFeed", "SensorShape"]
@@ -124,6 +125,7 @@ class CameraFeed:
         self.shape = shape
         self.frames = self.starved = 0
         self.begun_with: Dict[str, Any] = {}
+        self._bridge = TimeBridge(clock, RealClock())
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._kept: "OrderedDict[int, _Exposure]" = OrderedDict()
@@ -212,7 +214,7 @@ class CameraFeed:
         self, sight: Sight, asked: Mapping[str, Any]
     ) -> Tuple[Dict[str, Any], Any]:
         """Look at the world now."""
-        sampled_ns, at_ns = time.monotonic_ns(), self._clock.monotonic_ns()
+        sampled_ns, at_ns = self._bridge.both()
         wall_ns = self._clock.wall_ns()
         number = self.frames
         self.frames += 1

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hardware_sim.fake_libcamera.configuration import StreamConfiguration
+from hardware_sim.fake_libcamera.geometry import ColorSpace
 
 __all__ = ["focus_measure", "paint"]
 
@@ -18,6 +19,9 @@ BLACK_LEVEL = 64
 RAW_GAIN = 3.6
 GAMMA = 2.2
 FOM_SCALE = 16.0
+
+SPANS = ((16, 235), (16, 240), (16, 240))
+"""Values of a video for brightness and for both colours."""
 
 
 def paint(picture: Pixels, stream: StreamConfiguration, descriptor: int) -> None:
@@ -32,7 +36,13 @@ def paint(picture: Pixels, stream: StreamConfiguration, descriptor: int) -> None
     descriptor : int
         Of the buffer's file.
     """
-    rows = WRITERS[str(stream.pixel_format)](picture, stream.stride)
+    name = str(stream.pixel_format)
+    if name == "YUV420":
+        space = stream.color_space
+        is_full = space is None or space.range is ColorSpace.Range.Full
+        rows = _yuv420(picture, stream.stride, is_full=is_full)
+    else:
+        rows = WRITERS[name](picture, stream.stride)
     with mmap.mmap(descriptor, stream.frame_size) as memory:
         memory[: len(rows)] = rows
 
@@ -54,9 +64,14 @@ def _padded(rows: NDArray[Any], stride: int) -> Pixels:
     return padded
 
 
-def _yuv420(picture: Pixels, stride: int) -> bytes:
-    """Return brightness, then both colours at half the size, over the full range."""
+def _yuv420(picture: Pixels, stride: int, *, is_full: bool) -> bytes:
+    """Return brightness, then both colours at half the size.
+
+    Over all 256 values, or over those of a video.
+    """
     full = cv2.cvtColor(picture, cv2.COLOR_BGR2YCrCb)
+    if not is_full:
+        full = cv2.LUT(full, VIDEO)
     half = cv2.resize(full, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     planes = (
         _padded(full[:, :, 0], stride),
@@ -118,8 +133,15 @@ def _raw8(picture: Pixels, stride: int) -> bytes:
     return _padded((_mosaic(picture) >> 2).astype(np.uint8), stride).tobytes()
 
 
+def _video() -> Pixels:
+    """Return the value in a video of each full one, of brightness and both colours."""
+    columns = [np.interp(np.arange(256), (0, 255), span) for span in SPANS]
+    return np.rint(np.stack(columns, axis=1)).astype(np.uint8)[np.newaxis]
+
+
+VIDEO = _video()
+
 WRITERS: Dict[str, Callable[[Pixels, int], bytes]] = {
-    "YUV420": _yuv420,
     "BGR888": _red_first,
     "RGB888": _blue_first,
     "XBGR8888": _red_first_padded,

@@ -135,6 +135,24 @@ def test_pixels_are_the_sensor_s(eyes: Eyes, main_format: str, mode: str) -> Non
     assert np.median(middle, axis=0) == pytest.approx(wanted, abs=3.0)
 
 
+def test_a_long_exposure_makes_its_frames_longer(eyes: Eyes) -> None:
+    """And gives them their time back; one that looks like a stall is refused."""
+    camera = eyes().camera
+    before = camera.exposure()
+    lock: Dict[str, Any] = {"analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
+    camera.lock_exposure({**lock, "exposure_us": 150_000.0})
+    told = camera.capture("stream").metadata
+    assert told["exposure_us"] == 150_000.0
+    assert told["frame_duration_us"] >= 150_000
+    camera.restore_exposure(before)
+    for _ in range(20):
+        told = camera.preview().metadata
+    assert told["frame_duration_us"] == 66_666
+    with pytest.raises(HardwareError, match="stall_s"):
+        camera.lock_exposure({**lock, "exposure_us": 3_000_000.0})
+    assert camera.exposure() == before
+
+
 def test_raw_data_are_had_or_refused_with_a_reason(eyes: Eyes) -> None:
     """The DNG writer of the package index does not fit; it is tried once, at the start.
 

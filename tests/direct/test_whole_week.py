@@ -74,7 +74,12 @@ def test_the_judge_sees_a_slot_lost_without_need(lived: Lived) -> None:
     metadata = {**frames[0].draft.metadata, "exposure_us": 1.0}
     frames[0] = replace(frames[0], draft=replace(frames[0].draft, metadata=metadata))
     worse = replace(
-        outcome, slots=tuple(slots), frames=tuple(frames), events=(), off_steps=7
+        outcome,
+        slots=tuple(slots),
+        frames=tuple(frames),
+        events=(),
+        off_steps=7,
+        unsure_steps=6,
     )
     _, broken = judged(week, worse)
     told = " ".join(broken)

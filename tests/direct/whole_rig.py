@@ -20,7 +20,7 @@ __all__ = ["Desk", "Served", "Systemd"]
 
 SENSOR = SensorShape(416, 312)
 STREAM = {"stream_size": [208, 156]}
-PATIENCE_S = 60
+PATIENCE_S = 240
 PROGRAM = (sys.executable, "-m", "openflexure_timelapse")
 
 

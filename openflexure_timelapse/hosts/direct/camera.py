@@ -23,6 +23,8 @@ __all__ = ["DirectCamera"]
 NS_PER_S = 1_000_000_000
 NS_PER_US = 1000
 MOST_TRIES = 3
+MOST_FAILURES = 2
+"""Stills in a row that time out beside a live view that goes on."""
 BYTES_PER_PIXEL = 0.35
 """Of a JPEG of usual quality, of a sample full of detail."""
 USUAL_STILL_S = 0.5
@@ -67,7 +69,7 @@ class DirectCamera:
         self._exposure = ExposureControl(self._keeper, self._machine, settings)
         self._still = threading.Lock()
         self._info: Optional[CameraInfo] = None
-        self._held = 0
+        self._held = self._failures = 0
         self._scale: Callable[[], Optional[float]] = lambda: None
 
     # ------------------------------------------------------------------------ the life
@@ -90,7 +92,7 @@ class DirectCamera:
         self._keeper.close()
 
     def recover(self) -> None:
-        """Start a camera again that gives no frames; see `ports.Camera`.
+        """Start a camera again that gives no frames, or no stills; see `ports.Camera`.
 
         Raises
         ------
@@ -98,7 +100,9 @@ class DirectCamera:
             When it does not give any afterwards.
         """
         age_s = self._keeper.age_s()
-        if age_s is None or age_s > self._settings.stall_s / 2:
+        is_old = age_s is None or age_s > self._settings.stall_s / 2
+        if is_old or self._failures >= MOST_FAILURES:
+            self._failures = 0
             self._keeper.restart()
         self._keeper.ready(self._in_s(RECOVERY_S))
 
@@ -221,7 +225,15 @@ class DirectCamera:
         """
         mode = self._known(mode)
         until_ns = self._in_s(self._settings.still_s)
-        answer = self._exposed("still", mode, until_ns)
+        self._failures += 1
+        try:
+            answer = self._exposed("still", mode, until_ns)
+        except HardwareTimeoutError:
+            raise
+        except HardwareError:
+            self._failures = 0
+            raise
+        self._failures = 0
         return self._image(answer, mode)
 
     def raw(self, mode: Optional[str] = None) -> Image:

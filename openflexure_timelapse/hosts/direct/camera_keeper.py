@@ -173,7 +173,8 @@ class CameraKeeper:
                 raise HardwareError(f"The camera cannot be started: {self._failure}")
             if process is not None and process.facts is not None:
                 self.facts = process.facts
-                if frame is not None and not process.is_over:
+                is_meant = not (process.is_over or self._wanted)
+                if frame is not None and is_meant:
                     self._failure = ""
                     return process
             if frame is not None:
@@ -207,7 +208,7 @@ class CameraKeeper:
                 0.0 if failures == 1 else min(2.0 ** (failures - 2), LONGEST_PAUSE_S)
             )
             self._wake.clear()
-            if not self._ending:
+            if not (self._ending or self._wanted):
                 until_ns = self._machine.monotonic_ns() + int(pause_s * NS_PER_S)
                 self._machine.wait_until(until_ns, self._wake)
 

@@ -2,8 +2,8 @@
 
 A Raspberry Pi before the fifth lets its camera write only into contiguous memory, of
 which the kernel keeps 256 MB (Zero 2 W) to 512 MB (Pi 4). One set holds the full
-picture, the live view's and the sensor's own data, packed: 23 MB for the Pi camera v2
-in YUV420, 35 MB in BGR888. Six sets of the latter have been seen to exceed 512 MB where
+picture, the live view's and the sensor's own data, packed: 25 MB for the Pi camera v2
+in YUV420, 37 MB in BGR888. Six sets of the latter have been seen to exceed 512 MB where
 other programs held some of it; four are enough for a stream that never stops.
 """
 
@@ -20,7 +20,8 @@ FEWEST_BUFFERS = 2
 RESERVE_BYTES = 24 * MEGABYTE
 """Left to the display and to others."""
 BYTES_PER_PIXEL = {"YUV420": 1.5, "BGR888": 3.0}
-RAW_BYTES_PER_PIXEL = 1.25
+RAW_BYTES_PER_PIXEL = 1.5
+"""Packed, of twelve bits, as the HQ camera has them; the camera v2 has ten."""
 
 Size = Tuple[int, int]
 

@@ -27,6 +27,20 @@ class _Asked(NamedTuple):
     answers: Deque[Message]
 
 
+def _started(
+    line: socket.socket, environ: Optional[Mapping[str, str]]
+) -> "subprocess.Popen[bytes]":
+    """Return the process, with the other end of the socket."""
+    return subprocess.Popen(  # noqa: S603 (our own module)
+        [sys.executable, "-m", CHILD, str(line.fileno())],
+        pass_fds=(line.fileno(),),
+        env=None if environ is None else dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
 class CameraProcess:
     """Starts the process, asks it, hears its frames, and kills it.
 
@@ -76,14 +90,11 @@ class CameraProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._line = ours
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 (our own module)
-                [sys.executable, "-m", CHILD, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                env=None if environ is None else dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
+            try:
+                self._process = _started(theirs, environ)
+            except OSError:
+                ours.close()
+                raise
         self._threads = [
             threading.Thread(target=each, name=f"timelapse-camera-{name}", daemon=True)
             for name, each in (("reader", self._read), ("words", self._listen))
@@ -192,8 +203,10 @@ class CameraProcess:
         """Keep the last lines of the standard error, and let the pipe never fill."""
         stream = self._process.stderr
         if stream is not None:
-            for line in stream:
-                self._words.append(line.decode("utf-8", "replace").strip())
+            # Closed here: elsewhere that would wait for a process that never ends.
+            with stream:
+                for line in stream:
+                    self._words.append(line.decode("utf-8", "replace").strip())
 
     # ------------------------------------------------------------------------ ending
 
@@ -221,5 +234,3 @@ class CameraProcess:
             if thread is not threading.current_thread():
                 thread.join(JOIN_S)
         self._line.close()
-        if self._process.stderr is not None:
-            self._process.stderr.close()

@@ -16,6 +16,9 @@ from openflexure_timelapse.ports import Clock, JsonDict
 __all__ = ["ExposureControl"]
 
 NS_PER_S = 1_000_000_000
+US_PER_S = 1_000_000
+SPARE_US = 1000
+"""Between the longest exposure and the end of its frame."""
 ASK_S = 5.0
 SETTLING_S = 8.0
 APPLYING_S = 6.0
@@ -23,7 +26,14 @@ FRAMES_FOR_SURE = 3
 """Frames in a row that must agree with a new lock: controls come one by one."""
 FRAMES_ON_THE_WAY = 4
 """Beside those whose requests are queued: until a control shows in the frames."""
-OWN = ("ExposureTime", "AnalogueGain", "ColourGains", "AeEnable", "AwbEnable")
+OWN = (
+    "ExposureTime",
+    "AnalogueGain",
+    "ColourGains",
+    "AeEnable",
+    "AwbEnable",
+    "FrameDurationLimits",
+)
 
 
 class ExposureControl:
@@ -50,6 +60,8 @@ class ExposureControl:
         self._is_told = False
         self._others: Dict[str, Any] = {}
         self._fixed = _fixed(settings)
+        self._frame_us = int(US_PER_S / settings.stream_fps)
+        self._longest_us = settings.stall_s * US_PER_S / 2
 
     @property
     def is_locked(self) -> bool:
@@ -59,8 +71,20 @@ class ExposureControl:
     def controls(self) -> Dict[str, Any]:
         """Return what a camera that starts is told."""
         lock = self._lock
-        own = self._fixed if lock is None else lock.controls()
+        own = self._fixed if lock is None else self._locking(lock)
         return {**self._others, **own}
+
+    def _wanted(self) -> Dict[str, Any]:
+        """Return what a camera that runs is told of its exposure."""
+        if self._lock is not None:
+            return self._locking(self._lock)
+        limits = {"FrameDurationLimits": [self._frame_us, self._frame_us]}
+        return {**_automatic(self._fixed), **limits}
+
+    def _locking(self, lock: ExposureLock) -> Dict[str, Any]:
+        """Return what freezes the exposure; one longer than a frame makes it longer."""
+        frame_us = max(self._frame_us, int(lock.exposure_us) + SPARE_US)
+        return {**lock.controls(), "FrameDurationLimits": [frame_us, frame_us]}
 
     def told(self) -> JsonDict:
         """Return how exposure is controlled, as `restore` wants it."""
@@ -109,9 +133,22 @@ class ExposureControl:
         if values is None and self._lock is not None:
             return self._lock.to_json()
         lock = self._measured() if values is None else ExposureLock.of(values)
+        if lock.exposure_us > self._longest_us:
+            message = (
+                f"An exposure of {lock.exposure_us / US_PER_S:g} s would be taken "
+            )
+            message += "for a camera that has stalled; "
+            raise HardwareError(message + "raise stall_s in the camera's settings.")
+        before = self._lock
         with self._guard:
             self._lock, self._is_applied, self._is_told = lock, False, False
-        self.apply_again()
+        try:
+            self.apply_again()
+        except HardwareError:
+            with self._guard:
+                self._lock, self._is_applied = before, before is not None
+            self._ask(self._wanted())
+            raise
         return lock.to_json()
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -122,7 +159,7 @@ class ExposureControl:
         with self._guard:
             was_locked, self._lock = self._lock is not None, None
         if was_locked:
-            self._ask(_automatic(self._fixed))
+            self._ask(self._wanted())
 
     def set_others(self, controls: Mapping[str, Any]) -> None:
         """Tell other things, and remember them for the next start."""
@@ -144,7 +181,7 @@ class ExposureControl:
         lock = self._lock
         if lock is None:
             return
-        self._ask(lock.controls())
+        self._ask(self._locking(lock))
         until_ns = self._machine.monotonic_ns() + int(APPLYING_S * NS_PER_S)
         agreeing, objection = 0, "silent"
         # Another line that is near enough to be taken for the wanted one may be on its

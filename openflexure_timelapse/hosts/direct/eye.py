@@ -6,8 +6,8 @@ goes on beside them. A request is held only for the time of a copy.
 
 import io
 import time
-from importlib.metadata import version
-from typing import Any, Dict, Mapping, Tuple
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import libcamera
 from picamera2 import Picamera2
@@ -68,8 +68,8 @@ class Eye:
             "buffers": memory.buffers,
             "buffer_bytes": memory.total_bytes,
             "stream_fps": settings["stream_fps"],
-            "libcamera": str(self._camera.camera_manager.version),
-            "picamera2": version("picamera2"),
+            "libcamera": _told(getattr(libcamera.CameraManager, "version", None)),
+            "picamera2": _version(),
             "blank_bytes": blank_bytes(small, settings["stream_quality"]),
             "raw": "not asked for in the settings",
         }
@@ -96,7 +96,7 @@ class Eye:
             queue=False,  # no picture is kept back that would be old when asked for
             display=None,
             encode="lores",
-            sensor={"output_size": camera.sensor_resolution, "bit_depth": 10},
+            sensor={"output_size": camera.sensor_resolution},
             controls=controls,
         )
         camera.configure(config)
@@ -154,3 +154,16 @@ def _values(controls: Mapping[str, Any]) -> Dict[str, Any]:
         name: tuple(value) if isinstance(value, list) else value
         for name, value in controls.items()
     }
+
+
+def _told(value: Any) -> Optional[str]:
+    """Return what something tells of itself as text; None where it is silent."""
+    return None if value is None else str(value)
+
+
+def _version() -> Optional[str]:
+    """Return picamera2's version; None where no package tells it."""
+    try:
+        return version("picamera2")
+    except PackageNotFoundError:
+        return None
