@@ -19,6 +19,7 @@ NAMES = (
     "full_disk",
     "clock",
     "hardware",
+    "direct",
     "load",
     "hostile",
     "rivals",

@@ -8,7 +8,16 @@ the camera has got over it, as it would have in the time that is left out.
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from hardware_sim.camera_feed import SensorShape
 from hardware_sim.direct_rig import DirectRig
@@ -19,17 +28,20 @@ from openflexure_timelapse.engine import Engine
 from openflexure_timelapse.frame import Event, Frame, Slot
 from openflexure_timelapse.hosts.admission import admit, header_of
 from openflexure_timelapse.hosts.direct.config import parse_config
-from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.opening import open_direct
 from openflexure_timelapse.hosts.system import RealClock
+from openflexure_timelapse.ports import StagePosition
 from openflexure_timelapse.store.disk import RealDisk
 from openflexure_timelapse.store.run_store import RunStore
+
+if TYPE_CHECKING:
+    from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 
 __all__ = ["FIRST_S", "INTERVAL_S", "Outcome", "Week", "run_week"]
 
 NS_PER_S = 1_000_000_000
 EVERYTHING = 1_000_000
-FIRST_S = 40.0
+FIRST_S = 20.0
 """Of the rig's life: when slot 0 is due. The camera has started by then."""
 INTERVAL_S = 600.0
 FRESH_S = 0.6
@@ -83,6 +95,10 @@ class Outcome:
         Seconds of the machine.
     restarts : int
         Of the camera.
+    off_steps, unsure_steps : int
+        By so much the stage was not where it was believed to be in the end, and by so
+        much it said that it might not be: a board that starts anew in the middle of a
+        move has forgotten how far it had come.
     """
 
     slots: Tuple[Slot, ...]
@@ -91,15 +107,16 @@ class Outcome:
     folder: Path
     real_s: float
     restarts: int
+    off_steps: int
+    unsure_steps: int
 
-    def kinds(self) -> Dict[str, int]:
-        """Return how often each kind of incident is on record."""
-        found: Dict[str, int] = {}
-        for event in self.events:
-            if event.kind == "hardware":
-                kind = str(event.details["kind"])
-                found[kind] = found.get(kind, 0) + 1
-        return found
+    def incidents(self) -> List[Tuple[float, str]]:
+        """Return when each incident was recorded, in seconds of the rig's life."""
+        return [
+            (event.elapsed_ns / NS_PER_S + FIRST_S, str(event.details["kind"]))
+            for event in self.events
+            if event.kind == "hardware"
+        ]
 
 
 class _Pace:
@@ -107,7 +124,7 @@ class _Pace:
 
     def __init__(self, moments_s: Sequence[float], zero_ns: int) -> None:
         self._moments_ns = sorted(zero_ns + int(s * NS_PER_S) for s in moments_s)
-        self.microscope: Optional[DirectMicroscope] = None
+        self.microscope: "Optional[DirectMicroscope]" = None
 
     def skip_to(self, now_ns: int) -> int:
         """Return the next moment at which something begins; now while it goes on."""
@@ -154,8 +171,17 @@ def run_week(week: Week, folder: Path) -> Outcome:
         clock.follow_me()
         Engine(plan, store, microscope, clock, disk).run()
         restarts = int(microscope.status()["restarts"])
+        off_steps = _apart(microscope.stage.position(), rig.sim.stage.position())
+        unsure_steps = max(microscope.stage.state()["unsure_steps"].values())
     real_s = (real.monotonic_ns() - began_ns) / NS_PER_S
-    return _told(folder / "run", real_s, restarts)
+    return Outcome(
+        *_recorded(folder / "run"),
+        folder / "run",
+        real_s,
+        restarts,
+        off_steps,
+        unsure_steps,
+    )
 
 
 def _moments(faults: Sequence[Fault]) -> List[float]:
@@ -164,8 +190,15 @@ def _moments(faults: Sequence[Fault]) -> List[float]:
     return [fault.from_s for fault in faults] + ends
 
 
-def _told(folder: Path, real_s: float, restarts: int) -> Outcome:
-    """Return what the run has on record."""
+def _apart(one: StagePosition, other: StagePosition) -> int:
+    """Return how far two places are apart, in steps of the axis where it is most."""
+    return max(abs(one.x - other.x), abs(one.y - other.y), abs(one.z - other.z))
+
+
+def _recorded(
+    folder: Path,
+) -> Tuple[Tuple[Slot, ...], Tuple[Frame, ...], Tuple[Event, ...]]:
+    """Return slots, frames and events of a run."""
     with RunStore.open_read(folder) as store:
         rows = store.slots(0, EVERYTHING)
         frames = tuple(store.frames(0, EVERYTHING))
@@ -175,4 +208,4 @@ def _told(folder: Path, real_s: float, restarts: int) -> Outcome:
         for row in rows
         for n in range(row.first, row.last + 1)
     )
-    return Outcome(slots, frames, events, folder, real_s, restarts)
+    return slots, frames, events

@@ -134,8 +134,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     sized = "pixels of its sensor, which an old computer draws sooner if they are few"
     parser.add_argument("--sensor", type=_size, metavar="WIDTHxHEIGHT", help=sized)
     told = "of openflexure-timelapse, such as: serve --data FOLDER/runs"
-    words = {"nargs": argparse.REMAINDER, "metavar": "-- COMMAND", "help": told}
-    parser.add_argument("command", **words)
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help=told
+    )
     options = parser.parse_args(arguments)
     asked = [word for word in options.command if word != "--"]
     if not asked:

@@ -19,7 +19,7 @@ NS_PER_S = 1_000_000_000
 LOOK_AGAIN_NS = NS_PER_S // 20
 LONG_NS = 5 * NS_PER_S
 """Shorter waits belong to what is done, such as the settling of the stage."""
-KEPT_NS = NS_PER_S // 2
+KEPT_NS = NS_PER_S // 10
 """So much of each wait is really waited for, at its end."""
 
 

@@ -19,6 +19,7 @@ from openflexure_timelapse.console import record as recording
 from openflexure_timelapse.console.arguments import Commands, parser, recipe_of
 from openflexure_timelapse.console.direct import opened, refuse_beside_others
 from openflexure_timelapse.console.doctor import examine
+from openflexure_timelapse.console.hardware import examine_hardware, table_of
 from openflexure_timelapse.console.install import install_or_undo
 from openflexure_timelapse.console.notify import show_or_test
 from openflexure_timelapse.console.plan_file import read_plan
@@ -56,7 +57,6 @@ __all__ = ["main"]
 
 DEMO_SEED = 7
 DEMO_GIF = {"format": "gif", "fps": 12.0, "max_mb": 12.0}
-LEVEL_COLOURS = {"good": "green", "warning": "yellow", "bad": "red"}
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -158,12 +158,17 @@ def _service_of(options: argparse.Namespace, ending: contextlib.ExitStack) -> Se
         return simulated_service(
             options.out, options.scene, options.seed, options.speed, options.notify
         )
+    if options.speed != 1.0:
+        told = "A real microscope has no --speed; leave it out, or take the simulator: "
+        raise InvalidRequestError(told + "--microscope sim.")
     refuse_beside_others(options.out, options.config)
     direct = ending.enter_context(opened(options.out, options.config))
     disk = RealDisk()
-    return Service(
+    service = Service(
         options.out, direct.microscope, direct.clock, disk, notify_file=options.notify
     )
+    direct.microscope.camera.calibrate(service.preferences.scale)
+    return service
 
 
 def _serve(options: argparse.Namespace, printer: Printer) -> int:
@@ -332,18 +337,12 @@ def _movie(options: argparse.Namespace, printer: Printer) -> int:
 
 
 def _doctor(options: argparse.Namespace, printer: Printer) -> int:
-    """Examine this computer."""
+    """Examine this computer, or with --hardware a camera and a board on it."""
+    if options.hardware:
+        return examine_hardware(options, printer)
     findings = examine(options.data)
     printer.result({"findings": [finding.to_json() for finding in findings]})
-    table = Table(title="Check-up", title_justify="left", show_header=False)
-    table.add_column()
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for finding in findings:
-        colour = LEVEL_COLOURS[finding.level]
-        level = Text(finding.level, colour)
-        table.add_row(level, finding.topic, finding.detail)
-    printer.table(table)
+    printer.table(table_of("Check-up", findings))
     return 1 if any(finding.level == "bad" for finding in findings) else 0
 
 

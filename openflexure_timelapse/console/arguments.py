@@ -20,6 +20,7 @@ Command = Callable[[argparse.Namespace, Printer], int]
 
 FASTEST = 1e6
 SHARE_VERIFY = "share verify"
+MOST_STILLS = 1000
 MOVIE_OPTIONS = (
     ("fps", float, "frames per second of the movie"),
     ("width", int, "of the picture in pixels"),
@@ -115,8 +116,7 @@ def parser(commands: Commands) -> argparse.ArgumentParser:
     named.add_argument("query", metavar="BEGINNING", help="of a scientific name")
     named.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
     named.add_argument("--limit", type=int, default=20, metavar="N")
-    doctor = _add(names, "doctor", commands.doctor)
-    doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    _add_doctor(_add(names, "doctor", commands.doctor))
     notify = _add(names, "notify", commands.notify)
     notify.add_argument("--test", action="store_true", help="send a message")
     notify.add_argument("--file", type=Path, metavar="FILE", help="other than its own")
@@ -162,6 +162,27 @@ def _add_config(command: argparse.ArgumentParser) -> None:
     """Add where the settings of a microscope without a server are."""
     told = "settings of a direct microscope (docs/direct.md); direct.json beside DIR"
     command.add_argument("--config", type=Path, metavar="FILE", help=told)
+
+
+def _add_doctor(doctor: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``doctor``."""
+    doctor.add_argument("data", type=Path, nargs="?", default=Path(), metavar="DIR")
+    told = "look at a Pi's camera and a Sangaboard, and write a report for an issue"
+    doctor.add_argument("--hardware", action="store_true", help=told)
+    told = "with --hardware: go 200 steps and back on each axis"
+    doctor.add_argument("--move", action="store_true", help=told)
+    doctor.add_argument("--port", metavar="DEVICE", help="of the Sangaboard")
+    told = "with --hardware: how many to take; 5"
+    doctor.add_argument("--stills", type=_few, default=5, metavar="N", help=told)
+    _add_config(doctor)
+
+
+def _few(text: str) -> int:
+    """Read ``--stills``: a number that a person waits for."""
+    if not text.isdigit() or not 1 <= int(text) <= MOST_STILLS:
+        message = f"{text!r} is not a whole number from 1 to {MOST_STILLS}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _add_serve(serve: argparse.ArgumentParser) -> None:

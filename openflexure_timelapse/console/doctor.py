@@ -5,11 +5,9 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Callable, List, Tuple
 
 from openflexure_timelapse import __version__
 from openflexure_timelapse.console.host_check import V2, V3, check_host
@@ -18,6 +16,12 @@ from openflexure_timelapse.console.install_v3 import config_files, is_installed
 from openflexure_timelapse.console.printing import nice_bytes
 from openflexure_timelapse.errors import TimelapseError
 from openflexure_timelapse.hosts.channels import channels_of
+from openflexure_timelapse.hosts.disk_trial import (
+    SLOW_WRITE_S,
+    TRIAL_BYTES,
+    slowest_write_s,
+)
+from openflexure_timelapse.hosts.finding import Finding
 from openflexure_timelapse.hosts.notify_file import NotifyFile
 from openflexure_timelapse.hosts.system import RealClock
 from openflexure_timelapse.manifest import load_manifest
@@ -28,34 +32,8 @@ __all__ = ["Finding", "examine"]
 
 PYTHON_FLOOR = (3, 7)
 LITTLE_SPACE_BYTES = 2_000_000_000
-TRIAL_BYTES = 1_500_000
-TRIALS = 5
-SLOW_WRITE_S = 1.0
 FFMPEG_TIMEOUT_S = 20
 S_TO_MS = 1000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes
-    ----------
-    topic : str
-        What was looked at.
-    level : {"good", "warning", "bad"}
-        Whether a time-lapse works with it, works with a drawback, or does not.
-    detail : str
-        What was found, and for anything but good what to do.
-    """
-
-    topic: str
-    level: str
-    detail: str
-
-    def to_json(self) -> Dict[str, Any]:
-        """Return every field."""
-        return dict(vars(self))
 
 
 def examine(data_folder: Path) -> List[Finding]:
@@ -127,13 +105,7 @@ def _data_folder(data_folder: Path) -> Finding:
 
 def _writing(data_folder: Path) -> Finding:
     """Write a few files of a frame's size durably and measure."""
-    disk, durations = RealDisk(), []
-    with tempfile.TemporaryDirectory(dir=str(data_folder)) as folder:
-        for number in range(TRIALS):
-            began = time.perf_counter()
-            disk.write(str(Path(folder) / f"{number}.bin"), bytes(TRIAL_BYTES))
-            durations.append(time.perf_counter() - began)
-    worst = max(durations)
+    worst = slowest_write_s(data_folder)
     told = (
         f"{nice_bytes(TRIAL_BYTES)} made durable in {worst * S_TO_MS:.0f} ms at worst"
     )

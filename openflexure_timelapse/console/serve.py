@@ -26,6 +26,7 @@ UNIT = """\
 # type: sudo systemctl enable --now openflexure-timelapse
 # Where an OpenFlexure server is installed as well, only one of the two can run:
 # sudo systemctl disable --now openflexure-microscope-server
+# The user must be in the groups video and dialout.
 [Unit]
 Description=A microscope without OpenFlexure's server, with time-lapse
 After=local-fs.target network.target
@@ -36,7 +37,7 @@ StartLimitBurst=20
 [Service]
 Type=notify
 User={user}
-WorkingDirectory={folder}
+WorkingDirectory=-{folder}
 ExecStart={command}
 # Ends a server whose run is stuck and starts it again; the run goes on by itself.
 WatchdogSec=60

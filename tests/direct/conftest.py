@@ -15,7 +15,10 @@ BOARD = ("sangaboard", "direct")
 CAMERA = ("picamera2", "direct")
 SERVER = ("labthings_fastapi", "server-v3")
 NEEDS = {
+    "board": (BOARD,),
     "direct": (BOARD,),
+    "doctor": (BOARD, CAMERA),
+    "kept": (BOARD,),
     "serve": (BOARD, SERVER),
     "whole": (BOARD, CAMERA, SERVER),
 }

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 from hardware_sim import Fault, ScaledClock, SimMicroscope, build
 from hardware_sim.sangaboard_pty import SangaboardPty
@@ -45,6 +45,9 @@ class SimCameraPart:
         self._turn = threading.Lock()
         self.told: List[JsonDict] = []
         self.is_closed = False
+        self._last = Frame(b"", -1)
+        self.frames = 0
+        self.age_s = 0.0
 
     def __getattr__(self, name: str) -> Any:
         """Return what the simulated camera has."""
@@ -56,13 +59,17 @@ class SimCameraPart:
             return self._sim.capture(mode)
 
     def frame(self, timeout_s: float, after_ns: Optional[int] = None) -> Frame:  # noqa: ARG002 (as the real one)
-        """Return a frame that begins now, no sooner than the last one has ended."""
+        """Return the last frame if it is new enough, else one that begins now."""
         if self.is_closed:
             raise HardwareError("The camera is closed.")
+        if after_ns is not None and after_ns <= self._last.exposure_start_ns:
+            return self._last
         time.sleep(PAUSE_S)  # a stream has a rate; nothing depends on it
         begun_ns = self._clock.monotonic_ns()
         with self._turn:
-            return Frame(self._sim.preview().jpeg, begun_ns)
+            self._last = Frame(self._sim.preview().jpeg, begun_ns)
+        self.frames += 1
+        return self._last
 
     def state(self) -> JsonDict:
         """Return its state for EXIF."""
@@ -70,12 +77,16 @@ class SimCameraPart:
 
     def status(self) -> JsonDict:
         """Return how it is."""
-        return {"frame_age_s": 0.0, "restarts": 0}
+        return {"frame_age_s": self.age_s, "restarts": 0}
 
     def incidents(self) -> List[JsonDict]:
         """Return what it got over."""
         told, self.told = self.told, []
         return [*told, *self._sim.incidents()]
+
+    def calibrate(self, scale: Callable[[], Optional[float]]) -> None:
+        """Take note; the simulated camera knows its scale."""
+        self.scale = scale
 
     def close(self) -> None:
         """End it."""

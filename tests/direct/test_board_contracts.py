@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-
-pytest.importorskip("sangaboard")
-
 from board_rig import DIALECTS, Rig, rig
 from contracts import test_stage_and_light_contract
 

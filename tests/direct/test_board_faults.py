@@ -5,9 +5,6 @@ from pathlib import Path
 from typing import Callable, Dict
 
 import pytest
-
-pytest.importorskip("sangaboard")
-
 from board_rig import DIALECTS, Rig, kinds, rig
 from sangaboard import Sangaboard
 
@@ -23,7 +20,7 @@ from openflexure_timelapse.ports import StagePosition
 
 FAR = StagePosition(600, -400, 300)
 BACK = StagePosition(0, 0, 0)
-SHORT_S = 0.2
+SHORT_S = 0.4
 """For an answer that never comes; one that comes is never waited for so long."""
 
 
@@ -325,3 +322,17 @@ def test_a_board_that_never_arrives_is_given_up(tmp_path: Path, dialect: str) ->
             made.stage.move_to(StagePosition(0, 0, 600))
         took_s = (made.clock.monotonic_ns() - begun_ns) / 1e9
         assert took_s < 5
+
+
+def test_an_answer_that_comes_after_all_does_not_spoil_a_new_greeting(
+    tmp_path: Path,
+) -> None:
+    """It arrives while the port is opened anew, in the place of the version."""
+    with rig(tmp_path, reply_s=SHORT_S) as made:
+        number = len(made.wire.heard)
+        late = Fault("board_late", nth=(number,), amount=SHORT_S * 1.5)
+        made.wire._faults._faults = (late,)
+        assert made.stage.position() == BACK
+        made.stage.move_to(FAR)
+        assert made.stage.position() == FAR
+        assert made.true_steps() == [600, -400, 300]

@@ -4,9 +4,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
-pytest.importorskip("sangaboard")
-
 from board_rig import DIALECTS, kinds, rig
 
 from hardware_sim import Fault
@@ -124,6 +121,15 @@ def test_a_course_with_a_ramp_begins_and_ends_slowly() -> None:
     assert course.deadline_ns == 3_400_000_000
     short = Course(BACK, StagePosition(0, 0, 100), 0, 1000, 200_000)
     assert 0.0 < short.share_at(150_000_000) < 1.0
+
+
+def test_a_board_that_lags_is_not_taken_to_have_arrived() -> None:
+    """By our clock the move is over; by the board's, some steps may be missing."""
+    course = Course(BACK, StagePosition(0, 0, 1000), 0, 1000, 0)
+    stretch = course.between(course.end_ns, course.end_ns + NS_PER_S)
+    assert stretch.high.z == 1000
+    assert stretch.low.z <= 950
+    assert course.between(0, 0).high.z >= 50
 
 
 def test_a_ramp_on_the_board_is_known(tmp_path: Path) -> None:
@@ -278,3 +284,16 @@ def test_an_old_board_has_no_light(tmp_path: Path) -> None:
         assert not made.board.facts.has_light
         with pytest.raises(HardwareError, match="no illumination"):
             DirectLight(made.board)
+
+
+def test_other_words_of_a_firmware_are_understood(tmp_path: Path) -> None:
+    """Only numbers, arrivals and refusals matter; the newest words are not known."""
+    with rig(tmp_path) as made:
+        words = made.wire._firmware._words
+        words["dt?"] = lambda _: "step: 1000 us"
+        words["ramp_time?"] = lambda _: "Type 'help' for a list of commands."
+        made.board.close()
+        made.begin()
+        made.stage.move_to(FAR)
+        assert made.stage.position() == FAR
+        assert kinds(made) == []

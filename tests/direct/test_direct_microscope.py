@@ -122,6 +122,17 @@ def test_incidents_of_all_parts_are_events_of_the_run(tmp_path: Path) -> None:
     microscope.close()
 
 
+def test_what_comes_with_every_frame_is_told_once(world: World) -> None:
+    """With how often, so that it does not fill the record of a run."""
+    camera: Any = world.microscope.camera
+    lost = {"kind": "camera_frame_lost", "detail": "No memory."}
+    camera.told = [lost] * 50 + [{"kind": "camera_restarted", "detail": "It hung."}]
+    assert world.microscope.incidents() == [
+        {**lost, "times": 50},
+        {"kind": "camera_restarted", "detail": "It hung.", "times": 1},
+    ]
+
+
 def test_closing_ends_camera_and_board(tmp_path: Path) -> None:
     """What was opened is closed, and another program can have it."""
     world = simulated(tmp_path)

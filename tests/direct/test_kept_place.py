@@ -4,9 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("sangaboard")
-
 from board_rig import DIALECTS, kinds, rig
 
 from openflexure_timelapse.errors import (

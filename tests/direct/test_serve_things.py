@@ -267,6 +267,34 @@ def test_the_live_view_is_the_small_stream(rig: Rig) -> None:
     assert camera.health["restarts"] == 0
 
 
+def test_each_frame_is_shown_once(rig: Rig) -> None:
+    """The live view waits for the next one, and shows none of them again."""
+    camera: Any = rig.microscope.camera
+    rig.thing("camera").grab_jpeg()
+    shown = rig.things["camera"].mjpeg_stream.last_frame_i
+    assert 0 <= shown <= camera.frames
+
+
+def test_the_live_view_comes_back(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A camera that gives no frames for a while is told once, and seen again."""
+    camera: Any = rig.microscope.camera
+    camera.is_closed = True
+    while "No frame for the live view" not in caplog.text:
+        pass
+    camera.is_closed = False
+    assert rig.thing("camera").grab_jpeg().content.startswith(b"\xff\xd8")
+    assert caplog.text.count("No frame for the live view") == 1
+
+
+def test_a_camera_that_is_unwell_is_in_the_status(rig: Rig) -> None:
+    """Age of frames, heat and memory are told on the page, with what to do."""
+    camera: Any = rig.microscope.camera
+    assert rig.visitor.get("status")["warnings"] == []
+    camera.age_s = 30.0
+    (warning,) = rig.visitor.get("status")["warnings"]
+    assert "30 s old" in warning
+
+
 def test_exposure_is_a_setting_that_outlives_the_server(tmp_path: Path) -> None:
     """It stays as it is, changes pictures when it is set, and is there again."""
     rig = Rig(tmp_path)

@@ -63,8 +63,8 @@ def record(desk: Desk, *words: str) -> Any:
 
 def test_record_makes_a_run(desk: Desk) -> None:
     """Every slot has its frames, and each frame what the camera told of it."""
-    focus = {"every": 4, "range": 800}
-    done = record(desk, plan_file(desk, autofocus=focus))
+    how = {"frames": 2, "autofocus": {"every": 4, "range": 1600}}
+    done = record(desk, plan_file(desk, **how))
     assert done.returncode == 0, done.stderr
     folder = Path(json.loads(done.stdout)["folder"])
     assert verify(folder).ok
@@ -74,7 +74,7 @@ def test_record_makes_a_run(desk: Desk) -> None:
     assert header["microscope"]["host"] == "direct"
     assert header["microscope"]["board"]["firmware"]
     assert [(frame.draft.slot, frame.draft.position) for frame in frames] == [
-        (slot, name) for slot in range(4) for name in "ab"
+        (slot, name) for slot in range(2) for name in "ab"
     ]
     assert len({frame.draft.metadata["exposure_us"] for frame in frames}) == 1
     assert all(frame.draft.metadata["libcamera"] for frame in frames)
@@ -128,6 +128,12 @@ def test_people_and_a_run_share_the_microscope(desk: Desk) -> None:
         stage.move_relative(z=30)
         assert camera.capture(retain_image=False).content.startswith(b"\xff\xd8")
         assert served.visitor.wait_for("ended")["end_reason"] == "completed"
+        # What a person measured counts where the configuration says nothing.
+        visitor = served.visitor
+        assert visitor.get("microscope")["camera"]["um_per_pixel"] is None
+        measured = {"um_per_pixel": 0.25}
+        assert visitor.ask("PUT", "preferences", measured).code == 200
+        assert visitor.get("microscope")["camera"]["um_per_pixel"] == 0.25
         frames = served.visitor.get(f"runs/{run}/frames")["frames"]
         assert [frame["metadata"]["exposure_us"] for frame in frames]
         assert {frame["z"] for frame in frames} == {0}
@@ -152,6 +158,13 @@ def test_a_board_that_is_not_there_is_a_sentence(desk: Desk) -> None:
     assert done.stderr.startswith("openflexure-timelapse: ")
     assert "nothing" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_real_microscope_has_no_speed(desk: Desk) -> None:
+    """Whoever asks for one has forgotten which microscope it is."""
+    done = record(desk, plan_file(desk), "--speed", "10")
+    assert done.returncode == 2
+    assert "--microscope sim" in done.stderr
 
 
 def test_a_misspelt_setting_is_wrong_use(desk: Desk) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Desk", "Served", "Systemd"]
 
 SENSOR = SensorShape(416, 312)
 STREAM = {"stream_size": [208, 156]}
-PATIENCE_S = 60
+PATIENCE_S = 240
 PROGRAM = (sys.executable, "-m", "openflexure_timelapse")
 
 
@@ -102,7 +102,7 @@ class Desk:
 
     @contextlib.contextmanager
     def serving(self, **environ: str) -> Iterator[Served]:
-        """Have a server for a ``with`` block; it is killed if it is there at the end."""
+        """Have a server for a ``with`` block; one that is left is killed."""
         served = Served(self, self.environ(**environ))
         try:
             yield served

@@ -24,10 +24,12 @@ from openflexure_timelapse.ports import JsonDict
 if TYPE_CHECKING:
     from openflexure_timelapse.hosts.direct.link import Link
 
-__all__ = ["ANY", "Board", "BoardFacts", "find_ports"]
+__all__ = ["ANY", "OBEYED", "Board", "BoardFacts", "find_ports"]
 
 ANY = r".*"
 """An answer of which only the end matters."""
+OBEYED = r"(?!Error|Type ).+"
+"""An answer that is no refusal: firmware 1.0.4 is not public, its words not known."""
 DONE = r"(done\.?|stopped)"
 COUNT = r"(-?\d+) (-?\d+) (-?\d+)"
 # In the order in which a Sangaboard is likely: on USB, then on the pins of the Pi.
@@ -106,7 +108,7 @@ class Board:
         self._link: Optional[Link] = self._first_link(port)
         self.facts = _facts_of(self._link)
         if not self.facts.is_blocking:
-            self.keep("blocking_moves", "blocking_moves false", DONE)
+            self.keep("blocking_moves", "blocking_moves false", OBEYED)
 
     # ------------------------------------------------------------------- the exchange
 

@@ -5,7 +5,8 @@ while stills are taken. A camera that stalls is started again while the run goes
 """
 
 import threading
-from typing import Any, ContextManager, Dict, List, Mapping, Optional
+from dataclasses import replace
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional
 
 from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
 from openflexure_timelapse.hosts.direct import vitals
@@ -69,6 +70,7 @@ class DirectCamera:
         self._still = threading.Lock()
         self._info: Optional[CameraInfo] = None
         self._held = self._failures = 0
+        self._scale: Callable[[], Optional[float]] = lambda: None
 
     # ------------------------------------------------------------------------ the life
 
@@ -124,7 +126,19 @@ class DirectCamera:
         """
         if self._info is None:
             self._info = self._describe()
+        if self._info.um_per_pixel is None:
+            return replace(self._info, um_per_pixel=self._scale())
         return self._info
+
+    def calibrate(self, scale: Callable[[], Optional[float]]) -> None:
+        """Ask somebody else for the scale where the settings have none.
+
+        Parameters
+        ----------
+        scale : callable
+            Returns micrometres per pixel of the default mode; None while not known.
+        """
+        self._scale = scale
 
     def _describe(self) -> CameraInfo:
         """Return the facts of the camera that has opened."""

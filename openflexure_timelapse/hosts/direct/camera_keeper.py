@@ -17,6 +17,8 @@ LOOKS_PER_STALL = 4
 LONGEST_PAUSE_S = 60.0
 JOIN_S = 15.0
 LAST_WORDS_BYTES = 300
+MOST_INCIDENTS = 200
+"""While nobody asks for them, as between two runs."""
 
 
 class Patience(NamedTuple):
@@ -136,7 +138,8 @@ class CameraKeeper:
     def note(self, kind: str, detail: str) -> None:
         """Remember an incident."""
         with self._lock:
-            self._incidents.append({"kind": kind, "detail": detail})
+            if len(self._incidents) < MOST_INCIDENTS:
+                self._incidents.append({"kind": kind, "detail": detail})
 
     def incidents(self) -> List[JsonDict]:
         """Return what happened since the last time."""

@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Deque, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Mapping, Optional, Tuple
 
 from openflexure_timelapse.ports import Clock, Signal
 
@@ -26,16 +26,22 @@ class TimeBridge:
     Parameters
     ----------
     clock, machine : Clock
-        The clock of the engine, and the machine's own.
+        The clock of the engine, and the machine's own. A clock that jumps has a method
+        ``from_machine_ns``, which is asked instead.
     """
 
     def __init__(self, clock: Clock, machine: Clock) -> None:
         self._clock = clock
         self._machine = machine
         self._zero = self.both()
+        self._told: Optional[Callable[[int], int]] = getattr(
+            clock, "from_machine_ns", None
+        )
 
     def to_clock(self, machine_ns: int) -> int:
         """Return the clock's monotonic time at a recent machine time."""
+        if self._told is not None:
+            return self._told(machine_ns)
         machine_now, clock_now = self.both()
         machine_zero, clock_zero = self._zero
         passed = machine_now - machine_zero

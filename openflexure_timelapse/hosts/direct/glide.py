@@ -11,7 +11,7 @@ from typing import Optional, Tuple
 from typing_extensions import Protocol
 
 from openflexure_timelapse.errors import HardwareTimeoutError
-from openflexure_timelapse.hosts.direct.reckoning import steps_of
+from openflexure_timelapse.hosts.direct.reckoning import Stretch, steps_of
 from openflexure_timelapse.values import StagePosition
 
 __all__ = ["Course", "Glide", "Mover"]
@@ -20,6 +20,9 @@ NS_PER_US = 1_000
 NS_PER_S = 1_000_000_000
 MARGIN_S = 2.0
 """A move may end so much later than expected before the board counts as stuck."""
+LAG_S = 0.05
+OFF_BY = 100
+"""The part by which a board's clock may be wrong: a resonator's, without a crystal."""
 
 Steps = Tuple[int, int, int]
 
@@ -95,6 +98,14 @@ class Course:
         x, y, z = (a + round((b - a) * share) for a, b in zip(start, target))
         return StagePosition(x, y, z)
 
+    def between(self, from_ns: int, to_ns: int) -> Stretch:
+        """Return where the stage must have been at some time between two.
+
+        A board begins some milliseconds after it is told, and its clock is not ours.
+        """
+        late_ns = int(LAG_S * NS_PER_S) + max(0, to_ns - self.begun_ns) // OFF_BY
+        return Stretch.over(self.at(from_ns - late_ns), self.at(to_ns + late_ns))
+
 
 class Mover(Protocol):
     """What a glide needs of the stage that began it."""
@@ -133,6 +144,7 @@ class Glide:
     POLL_NS = NS_PER_S // 10
     AFTER_NS = NS_PER_S // 50
     LISTEN_S = 0.02
+    """Long enough that a line which was sent is there: silence must mean something."""
 
     def __init__(self, mover: Mover, course: Course) -> None:
         self._mover = mover

@@ -22,7 +22,7 @@ logging.getLogger("sangaboard").addHandler(logging.NullHandler())
 BANNER = re.compile(r"(Sangaboard Firmware|OpenFlexure Motor Board) v\S+")
 LONGEST_LINE = 256
 MOST_LINES = 40
-TRIES = 2
+TRIES = 3
 SHOWN = 40
 
 
@@ -108,8 +108,11 @@ class Link(Sangaboard):
     def check_valid_firmware(self) -> bool:
         """Tell what firmware there is where the library only says no."""
         is_valid = bool(super().check_valid_firmware())
+        said = _shown(self.firmware or "")
+        if not is_valid and BANNER.match(said) is None:  # a late answer to a question
+            raise LinkTrouble("garbage", f"{said!r} in the place of a version")
         if not is_valid:
-            told = f"The board's firmware says {_shown(self.firmware or '')!r}; "
+            told = f"The board's firmware says {said!r}; "
             raise HardwareError(
                 told + "a Sangaboard with firmware 0.5 or 1.0 is needed."
             )

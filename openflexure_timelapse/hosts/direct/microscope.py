@@ -137,9 +137,17 @@ class DirectMicroscope:
             self._locks.release()
 
     def incidents(self) -> Sequence[JsonDict]:
-        """Return what camera, board and this got over since the last call."""
+        """Return what camera and board got over since the last call.
+
+        Of a kind that came more than once the first, with how often as ``times``: what
+        goes wrong with every frame must not fill the run's record.
+        """
         own, self._own = self._own, []
-        return [*self.camera.incidents(), *self.stage.incidents(), *own]
+        found: Dict[str, JsonDict] = {}
+        for told in (*self.camera.incidents(), *self.stage.incidents(), *own):
+            first = found.setdefault(told["kind"], {**told, "times": 0})
+            first["times"] += 1
+        return list(found.values())
 
 
 def _versions() -> Dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Dict, Optional, Tuple
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.approach import told_place, way_between
-from openflexure_timelapse.hosts.direct.board import ANY, DONE, Board
+from openflexure_timelapse.hosts.direct.board import ANY, OBEYED, Board
 from openflexure_timelapse.hosts.direct.glide import Course, Glide
 from openflexure_timelapse.hosts.direct.kept_place import KeptPlace
 from openflexure_timelapse.hosts.direct.reckoning import (
@@ -24,8 +24,7 @@ from openflexure_timelapse.ports import Clock, StagePosition
 __all__ = ["Motion"]
 
 MOVING = r"true|false"
-STEP_DELAY = r"minimum step delay (\d+)"
-RAMP = r"ramp[ _]time (\d+)"  # version 1 writes it with a line below
+FIRST_NUMBER = r"\D*(\d*).*"  # the words around it differ between the firmwares
 TOLD: Dict[str, str] = {
     "restarted": "The board started anew and counts from {count}; the stage did not "
     "move meanwhile, so it still is at {place}.",
@@ -81,11 +80,15 @@ class Motion:
 
     def _set_speed(self, step_us: int) -> Tuple[int, int]:
         """Give the board its speed where it has another one, and return what it has."""
-        has_us = int(self._board.ask("dt?", STEP_DELAY)[1])
+        has_us = self._number("dt?")
         if has_us != step_us:
             self._board.ask(f"dt {step_us}", ANY)
-            has_us = int(self._board.ask("dt?", STEP_DELAY)[1])
-        return has_us, int(self._board.ask("ramp_time?", RAMP)[1])
+            has_us = self._number("dt?")
+        return has_us or step_us, self._number("ramp_time?")
+
+    def _number(self, question: str) -> int:
+        """Return a number of the board's; 0 where it tells none."""
+        return int(self._board.ask(question, FIRST_NUMBER)[1] or 0)
 
     def _first_place(self) -> Reckoning:
         """Return the place that was noted, or else what the board counts."""
@@ -216,7 +219,7 @@ class Motion:
                 if self._board.facts.is_blocking:
                     self._board.begin_deaf_move(f"mr {x} {y} {z}")
                 else:
-                    self._board.ask(f"mr {x} {y} {z}", DONE, again=False)
+                    self._board.ask(f"mr {x} {y} {z}", OBEYED, again=False)
             except HardwareError:
                 self._after_trouble()
                 raise
@@ -343,7 +346,7 @@ class Motion:
         """Find out where the stage is after a move that went wrong."""
         self.glide = None
         seen_ns, now_ns = glide.last_seen_ns, self._clock.monotonic_ns()
-        self._narrow = Stretch.over(glide.course.at(seen_ns), glide.course.at(now_ns))
+        self._narrow = glide.course.between(seen_ns, now_ns)
         self._after_trouble()
 
     def _after_trouble(self) -> None:

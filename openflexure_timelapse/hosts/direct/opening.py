@@ -16,7 +16,7 @@ from openflexure_timelapse.hosts.direct.stage import DirectStage
 from openflexure_timelapse.ports import Clock
 from openflexure_timelapse.store.disk import RealDisk
 
-__all__ = ["open_direct"]
+__all__ = ["PLACE_FILE", "open_direct"]
 
 PLACE_FILE = "stage_place.json"
 

@@ -1,6 +1,6 @@
 """What the microscope without a server asks of its parts, beyond the engine's ports."""
 
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 from typing_extensions import Protocol
 
@@ -40,6 +40,10 @@ class CameraPart(Camera, Protocol):
 
     def incidents(self) -> List[JsonDict]:
         """Return what it got over since the last call."""
+        ...
+
+    def calibrate(self, scale: Callable[[], Optional[float]]) -> None:
+        """Ask for the scale there where the settings have none."""
         ...
 
     def close(self) -> None:

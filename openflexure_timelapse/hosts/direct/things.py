@@ -13,6 +13,7 @@ import labthings_fastapi as lt
 from labthings_fastapi.exceptions import InvocationError, ServerNotRunningError
 
 from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
+from openflexure_timelapse.hosts.direct.health import remarks
 from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.motors import DirectMotors
 from openflexure_timelapse.hosts.direct.parts import CameraPart, StagePart
@@ -139,7 +140,7 @@ class DirectCameraThing(ExposureThing):
         while not self._ended.is_set():
             try:
                 frame = self._camera.frame(FRAME_S, after_ns)
-                after_ns = frame.exposure_start_ns
+                after_ns = frame.exposure_start_ns + 1  # the next one
                 ago_s = (self.clock.monotonic_ns() - after_ns) / NS_PER_S
                 self._show(frame.jpeg, frame.jpeg, time.time() - ago_s)
                 is_told = False
@@ -276,6 +277,12 @@ class DirectTimelapse(TimelapseThing):
         """Return the server's one lock."""
         return [("microscope", self._thing_server_interface.global_lock)]
 
+    def _remarks(self) -> list[str]:
+        """Return what the status should say of the camera and its computer as well."""
+        return [*super()._remarks(), *remarks(self._microscope.status())]
+
     def _make_service(self, folder: Path) -> Service:
         """Return the service for a data folder."""
-        return Service(folder, self._microscope, self._clock, RealDisk())
+        service = Service(folder, self._microscope, self._clock, RealDisk())
+        self._microscope.camera.calibrate(service.preferences.scale)
+        return service

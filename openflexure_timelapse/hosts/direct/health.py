@@ -1,0 +1,48 @@
+"""What its owner should know of the camera's computer at this moment. Pure."""
+
+from typing import Any, List, Mapping, Optional
+
+__all__ = ["remarks"]
+
+OLD_FRAME_S = 3.0
+HOT_C = 80.0
+"""From here on a Raspberry Pi slows itself down."""
+LITTLE_MEMORY_BYTES = 8_000_000
+BYTES_PER_MB = 1_000_000
+
+
+def remarks(status: Mapping[str, Any]) -> List[str]:
+    """Return a sentence for each thing that is not as it should be.
+
+    Parameters
+    ----------
+    status : mapping
+        Of the camera: ``frame_age_s``, ``temperature_c`` and ``cma_free_bytes``; what
+        is missing or None is not known here.
+    """
+    told = []
+    age_s = _number(status, "frame_age_s")
+    if age_s is not None and age_s > OLD_FRAME_S:
+        told.append(
+            f"The camera's last frame is {age_s:.0f} s old; it is started again when "
+            "it gives no more."
+        )
+    hot_c = _number(status, "temperature_c")
+    if hot_c is not None and hot_c >= HOT_C:
+        told.append(
+            f"The computer has {hot_c:.0f} °C and slows itself down; give it air, or "
+            "set a lower stream_fps in the configuration file."
+        )
+    free_bytes = _number(status, "cma_free_bytes")
+    if free_bytes is not None and free_bytes < LITTLE_MEMORY_BYTES:
+        told.append(
+            f"The camera's memory (CMA) has {free_bytes / BYTES_PER_MB:.0f} MB left; "
+            "set fewer buffers in the configuration file."
+        )
+    return told
+
+
+def _number(status: Mapping[str, Any], name: str) -> Optional[float]:
+    """Return a number, where it is known."""
+    value = status.get(name)
+    return float(value) if isinstance(value, (int, float)) else None
