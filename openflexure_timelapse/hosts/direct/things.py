@@ -287,5 +287,5 @@ class DirectTimelapse(TimelapseThing):
     def _make_service(self, folder: Path) -> Service:
         """Return the service for a data folder."""
         service = Service(folder, self._microscope, self._clock, RealDisk())
-        self._microscope.camera.calibrate(service.preferences.scale)
+        self._microscope.camera_part.calibrate(service.preferences.scale)
         return service
