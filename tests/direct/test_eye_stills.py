@@ -135,6 +135,31 @@ def test_pixels_are_the_sensor_s(eyes: Eyes, main_format: str, mode: str) -> Non
     assert np.median(middle, axis=0) == pytest.approx(wanted, abs=3.0)
 
 
+def test_settings_may_fix_the_exposure(eyes: Eyes) -> None:
+    """From the first frame on, and again after a run has given its lock back."""
+    fixed = {"exposure_us": 5000.0, "analogue_gain": 2.0, "colour_gains": (1.5, 1.25)}
+    camera = eyes(**fixed).camera
+    before = camera.exposure()
+
+    def told() -> Dict[str, Any]:
+        metadata = camera.capture("stream").metadata["libcamera"]
+        names = ("ExposureTime", "AnalogueGain", "ColourGains")
+        return {name: metadata[name] for name in names}
+
+    first = told()
+    assert first == {
+        "ExposureTime": 4989,
+        "AnalogueGain": 2.0,
+        "ColourGains": [1.5, 1.25],
+    }
+    locked = camera.lock_exposure()
+    camera.lock_exposure({**locked, "exposure_us": 2000.0})
+    camera.restore_exposure(before)
+    for _ in range(20):
+        camera.preview()
+    assert told() == first
+
+
 def test_a_long_exposure_makes_its_frames_longer(eyes: Eyes) -> None:
     """And gives them their time back; one that looks like a stall is refused."""
     camera = eyes().camera
