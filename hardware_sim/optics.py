@@ -266,7 +266,8 @@ class Renderer:
         width, height = shot.size
         word = int(hashed(self._seed, shot.t_key, width)[0])
         x, y = word % TILE, (word >> 20) % TILE
-        return _noise_tile(width)[y : y + height, x : x + width]
+        tall = max(width * 3 // 4 + 2, height)
+        return _noise_tile(width, tall)[y : y + height, x : x + width]
 
 
 def _blur_steps(bodies: Bodies, shot: Shot) -> NDArray[np.float64]:
@@ -303,9 +304,8 @@ def _vignette(width: int, height: int, missing: float) -> Density:
 
 
 @lru_cache(maxsize=4)
-def _noise_tile(width: int) -> Density:
+def _noise_tile(width: int, height: int) -> Density:
     """Return a tile of noise, larger than a picture by 256 pixels each way."""
-    height = width * 3 // 4 + 2
     amount = NOISE_OD.get(width, 0.0036 * np.sqrt(width / 832.0))
     chance = np.random.Generator(np.random.PCG64(width))
     shape = (height + TILE, width + TILE, 3)

@@ -6,7 +6,7 @@ from typing import List, Tuple
 
 import pytest
 from board_rig import DIALECTS, Rig, rig
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openflexure_timelapse.errors import HardwareError
@@ -56,6 +56,8 @@ def visit(made: Rig, target: StagePosition, blow: str, after_s: float) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(max_examples=12)
 @given(visits=VISITS, inverted=st.booleans())
+@example(visits=[(StagePosition(0, 0, -1), "restart", 0.0)], inverted=False)
+@example(visits=[(StagePosition(0, 0, -209), "unplug", 0.409)], inverted=True)
 def test_the_true_place_is_never_farther_than_told(
     dialect: str,
     visits: List[Visit],

@@ -51,7 +51,7 @@ class Desk:
     def run(self, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Run the check-up."""
         program = [sys.executable, "-m", "openflexure_timelapse", "doctor"]
-        told = ["--hardware", "--stills", "2", str(self.folder / "runs")]
+        told = ["--hardware", "--stills", "1", str(self.folder / "runs")]
         return subprocess.run(
             [*program, *told, *words],
             env=self.rig.environ({**os.environ, **environ}),
@@ -164,14 +164,6 @@ def test_a_running_server_is_told_and_nothing_is_opened(
     assert "Camera" not in found
 
 
-def test_another_port_can_be_named(desk: Desk) -> None:
-    """Instead of the one in the settings."""
-    found = desk.findings("--port", str(desk.folder / "nothing"))
-    assert found["Board"]["level"] == "bad"
-    assert "nothing" in found["Board"]["detail"]
-    assert found["Stills"]["level"] == "good"
-
-
 def test_a_board_in_trouble_is_told(folder: Path) -> None:
     """What happened on the line, and what to look at."""
     desk = Desk(folder, faults=[Fault("board_garbage", nth=(12,))])
@@ -219,17 +211,20 @@ def test_a_weak_supply_is_told(bits: int, level: str, word: str) -> None:
     assert word in finding.detail
 
 
-def test_power_is_asked_of_the_pis_own_program(desk: Desk, tmp_path: Path) -> None:
-    """Where it is there."""
+def test_another_port_can_be_named_and_the_supply_is_asked_for(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """Instead of the settings' port; the supply of the Pi's own program, if there."""
     program = tmp_path / "vcgencmd"
     program.write_text("#!/bin/sh\necho throttled=0x50005\n", encoding="utf-8")
     program.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     done = desk.run("--json", "--port", str(desk.folder / "nothing"), PATH=path)
-    (power,) = (
-        each for each in json.loads(done.stdout)["findings"] if each["topic"] == "Power"
-    )
-    assert power["level"] == "bad"
+    assert done.returncode == 1
+    found = {each["topic"]: each for each in json.loads(done.stdout)["findings"]}
+    assert found["Power"]["level"] == found["Board"]["level"] == "bad"
+    assert "nothing" in found["Board"]["detail"]
+    assert found["Stills"]["level"] == "good"
 
 
 def test_names_are_taken_out_of_a_report() -> None:

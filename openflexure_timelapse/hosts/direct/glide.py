@@ -144,6 +144,7 @@ class Glide:
     POLL_NS = NS_PER_S // 10
     AFTER_NS = NS_PER_S // 50
     LISTEN_S = 0.02
+    """Long enough that a line which was sent is there: silence must mean something."""
 
     def __init__(self, mover: Mover, course: Course) -> None:
         self._mover = mover

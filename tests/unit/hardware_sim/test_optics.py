@@ -1,5 +1,6 @@
 """The simulated picture has the figures of the real one."""
 
+from dataclasses import replace
 from typing import Tuple
 
 import cv2
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from hardware_sim import Drift, Fault, VirtualClock, build
 from hardware_sim.microscope import SimMicroscope
+from hardware_sim.sight import Sight
 from openflexure_timelapse.drift import measure_shift
 from openflexure_timelapse.ports import StagePosition
 from openflexure_timelapse.quality import decode_grey
@@ -177,3 +179,14 @@ def test_light_off_is_dark() -> None:
     microscope = scope("diatoms")
     microscope.light.set_level(0.0)
     assert grey(microscope).mean() < 8
+
+
+@pytest.mark.parametrize("size", [(64, 48), (64, 62), (3280 // 20, 2464 // 20)])
+def test_noise_covers_a_picture_of_any_shape(size: Tuple[int, int]) -> None:
+    """At every moment, also where a picture is taller than three quarters."""
+    made = scope("empty")
+    sight = Sight(made.world, made.stage, made.light, made.faults)
+    view = sight.view(size, 0)
+    for moment in range(600):
+        shot = replace(view.shot, t_key=moment)
+        assert sight.density(view._replace(shot=shot)).shape[:2] == size[::-1]
