@@ -87,6 +87,42 @@ def test_a_move_is_never_sent_twice(tmp_path: Path, kind: str) -> None:
         assert made.stage.state()["unsure_steps"] == {"x": 0, "y": 0, "z": 0}
 
 
+def test_a_board_that_moves_has_not_started_anew(tmp_path: Path) -> None:
+    """The answer to the first move from zero is noise; the board is seen to move."""
+    with rig(tmp_path) as made:
+        made.wire._faults._faults = (
+            Fault("board_garbage", nth=(len(made.wire.heard) + 1,)),
+        )
+        with pytest.raises(HardwareError, match="noise"):
+            made.stage.move_to(FAR)
+        place = made.stage.position()
+        assert made.true_steps() == [place.x, place.y, place.z]
+        assert made.stage.state()["unsure_steps"] == {"x": 0, "y": 0, "z": 0}
+
+
+def test_a_stage_that_stops_short_is_told(tmp_path: Path) -> None:
+    """A switch at the end of the travel ends a move; the count says where."""
+    with rig(tmp_path) as made:
+        at(made, 0.5, lambda: made.wire._order(lambda: made.wire._firmware._stop([])))
+        with pytest.raises(HardwareError, match="did not arrive"):
+            made.stage.move_to(StagePosition(2000, 0, 0))
+        place = made.stage.position()
+        assert made.true_steps() == [place.x, place.y, place.z]
+        made.stage.move_to(BACK)
+        assert made.true_steps() == [0, 0, 0]
+
+
+def test_who_was_overtaken_begins_no_further_leg(tmp_path: Path) -> None:
+    """A thread that was given up may wake between two legs, when another one moves."""
+    with rig(tmp_path) as made:
+        motion = made.stage._motion
+        turn = motion.ready()
+        made.stage.move_to(FAR)
+        with pytest.raises(HardwareError, match="another one"):
+            motion.begin(BACK, turn)
+        assert made.stage.position() == FAR
+
+
 def test_a_late_answer_is_not_taken_for_another_one(tmp_path: Path) -> None:
     """Settings read their answer, however late, before anything else is asked."""
     with rig(tmp_path) as made:
