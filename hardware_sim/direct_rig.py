@@ -31,6 +31,7 @@ __all__ = ["DirectRig", "main"]
 
 CONFIG_FILE = "direct.json"
 TRUTH_FILE = "truth.jsonl"
+WITH_SETTINGS = ("doctor", "record", "serve")
 
 
 class DirectRig:
@@ -142,6 +143,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     asked = [word for word in options.command if word != "--"]
     if not asked:
         parser.error("give the command that is to run after --")
+    if asked[0] in WITH_SETTINGS and "--config" not in asked:
+        asked += ["--config", str(options.folder / CONFIG_FILE)]
     command = [sys.executable, "-m", "openflexure_timelapse", *asked]
     rig = DirectRig(
         options.folder,
