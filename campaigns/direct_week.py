@@ -172,7 +172,7 @@ def run_week(week: Week, folder: Path) -> Outcome:
         Engine(plan, store, microscope, clock, disk).run()
         restarts = int(microscope.status()["restarts"])
         off_steps = _apart(microscope.stage.position(), rig.sim.stage.position())
-        unsure_steps = max(microscope.stage.state()["unsure_steps"].values())
+        unsure_steps = max(microscope.stage_part.state()["unsure_steps"].values())
     real_s = (real.monotonic_ns() - began_ns) / NS_PER_S
     return Outcome(
         *_recorded(folder / "run"),

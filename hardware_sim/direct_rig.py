@@ -13,6 +13,7 @@ its cables are in it.
 import argparse
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -167,10 +168,14 @@ def _size(text: str) -> SensorShape:
 
 
 def _awaited(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a command; Ctrl-C reaches it as well, and it ends in its own time."""
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):
-            return process.wait()
+    """Wait for a command, and hand SIGTERM on; Ctrl-C reaches it by itself."""
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                return process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _service_of(options: argparse.Namespace, ending: contextlib.ExitStack) -> Se
     service = Service(
         options.out, direct.microscope, direct.clock, disk, notify_file=options.notify
     )
-    direct.microscope.camera.calibrate(service.preferences.scale)
+    direct.microscope.camera_part.calibrate(service.preferences.scale)
     return service
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any, List, Optional, Sequence
 
@@ -49,6 +50,8 @@ class Eye:
         Of the sensor.
     width : int
         Of the sensor, in pixels.
+    path : Path, optional
+        A folder whose modules the camera's process finds first.
     settings
         Of `CameraSettings`.
     """
@@ -63,6 +66,7 @@ class Eye:
         speed: float = 1.0,
         frame_speed: float = 4.0,
         width: int = WIDTH,
+        path: Optional[Path] = None,
         **settings: Any,
     ) -> None:
         self.clock = ScaledClock(speed, RealClock())
@@ -74,6 +78,8 @@ class Eye:
         self.feed = CameraFeed(self.sim, self.clock, folder / "eye", shape)
         self.settings = CameraSettings(**{**SMALL, **settings})
         env = environment(self.feed.socket_path)
+        if path is not None:
+            env["PYTHONPATH"] = os.pathsep.join([str(path), env["PYTHONPATH"]])
         self.camera = DirectCamera(self.clock, self.settings, env)
 
     def start(self) -> DirectCamera:

@@ -124,7 +124,7 @@ def test_incidents_of_all_parts_are_events_of_the_run(tmp_path: Path) -> None:
 
 def test_what_comes_with_every_frame_is_told_once(world: World) -> None:
     """With how often, so that it does not fill the record of a run."""
-    camera: Any = world.microscope.camera
+    camera: Any = world.microscope.camera_part
     lost = {"kind": "camera_frame_lost", "detail": "No memory."}
     camera.told = [lost] * 50 + [{"kind": "camera_restarted", "detail": "It hung."}]
     assert world.microscope.incidents() == [
@@ -137,7 +137,7 @@ def test_closing_ends_camera_and_board(tmp_path: Path) -> None:
     """What was opened is closed, and another program can have it."""
     world = simulated(tmp_path)
     world.microscope.close()
-    camera: Any = world.microscope.camera
+    camera: Any = world.microscope.camera_part
     assert camera.is_closed
     again = simulated(tmp_path)
     again.microscope.close()

@@ -135,6 +135,31 @@ def test_pixels_are_the_sensor_s(eyes: Eyes, main_format: str, mode: str) -> Non
     assert np.median(middle, axis=0) == pytest.approx(wanted, abs=3.0)
 
 
+def test_settings_may_fix_the_exposure(eyes: Eyes) -> None:
+    """From the first frame on, and again after a run has given its lock back."""
+    fixed = {"exposure_us": 5000.0, "analogue_gain": 2.0, "colour_gains": (1.5, 1.25)}
+    camera = eyes(**fixed).camera
+    before = camera.exposure()
+
+    def told() -> Dict[str, Any]:
+        metadata = camera.capture("stream").metadata["libcamera"]
+        names = ("ExposureTime", "AnalogueGain", "ColourGains")
+        return {name: metadata[name] for name in names}
+
+    first = told()
+    assert first == {
+        "ExposureTime": 4989,
+        "AnalogueGain": 2.0,
+        "ColourGains": [1.5, 1.25],
+    }
+    locked = camera.lock_exposure()
+    camera.lock_exposure({**locked, "exposure_us": 2000.0})
+    camera.restore_exposure(before)
+    for _ in range(20):
+        camera.preview()
+    assert told() == first
+
+
 def test_a_long_exposure_makes_its_frames_longer(eyes: Eyes) -> None:
     """And gives them their time back; one that looks like a stall is refused."""
     camera = eyes().camera
@@ -154,14 +179,43 @@ def test_a_long_exposure_makes_its_frames_longer(eyes: Eyes) -> None:
 
 
 def test_raw_data_are_had_or_refused_with_a_reason(eyes: Eyes) -> None:
-    """The DNG writer of the package index does not fit; it is tried once, at the start.
-
-    That of Raspberry Pi OS does, and was not run here.
-    """
+    """The DNG writer of the package index does not fit; it is tried at the start."""
     camera = eyes(raw=True).camera
     assert "python3-pidng" in camera.status()["raw"]
     with pytest.raises(HardwareError, match=r"No raw data.*python3-pidng"):
         camera.raw()
+    assert camera.capture(None).jpeg
+
+
+SYSTEM_PIDNG = """
+import pidng.camdefs, pidng.core
+
+class Camera(pidng.camdefs.Picamera2Camera):
+    def __init__(self, fmt, metadata, model):
+        super().__init__(fmt, metadata)
+        self.model = model
+
+class Writer(pidng.core.PICAM2DNG):
+    def convert(self, image, file):
+        file.write(super().convert(image))
+
+pidng.camdefs.Picamera2Camera, pidng.core.PICAM2DNG = Camera, Writer
+"""
+"""What Raspberry Pi OS has changed in its DNG writer, as picamera2 calls it."""
+
+
+def test_raw_data_are_had_where_the_writer_fits(eyes: Eyes, tmp_path: Path) -> None:
+    """As with the writer of Raspberry Pi OS, of which only the calls are here."""
+    (tmp_path / "sitecustomize.py").write_text(SYSTEM_PIDNG, encoding="ascii")
+    camera = eyes(raw=True, path=tmp_path).camera
+    assert camera.status()["raw"] == ""
+    image = camera.raw()
+    assert image.jpeg.startswith(b"II*\0")
+    assert len(image.jpeg) > 416 * 312 * 10 // 8
+    assert image.metadata["mode"] == "raw"
+    assert image.metadata["exposure_us"] > 0
+    with pytest.raises(HardwareError, match="ask for full"):
+        camera.raw("half")
     assert camera.capture(None).jpeg
 
 

@@ -46,7 +46,7 @@ def _slow(tmp_path: Path) -> Iterator[Rig]:
 
 def moving(rig: Rig) -> None:
     """Return when the stage has moved a bit."""
-    while not (rig.sim.stage.position().z and rig.microscope.stage.moving):
+    while not (rig.sim.stage.position().z and rig.microscope.stage_part.moving):
         pass
 
 
@@ -178,7 +178,7 @@ def test_a_server_ends_what_moves(tmp_path: Path) -> None:
         rig.thing("stage").jog(z=FAR)
         moving(rig)
         rig.close()
-    assert not rig.microscope.stage.moving
+    assert not rig.microscope.stage_part.moving
 
 
 # --------------------------------------------------------------------------- camera
@@ -212,14 +212,14 @@ def test_a_still_is_saved_as_the_camera_made_it(rig: Rig) -> None:
     camera = rig.things["camera"]
     rig.thing("stage").move_relative(z=9)
     seen: List[bytes] = []
-    inner = rig.microscope.camera.capture
+    inner = rig.microscope.camera_part.capture
 
     def capture(mode: Any) -> Any:
         image = inner(mode)
         seen.append(image.jpeg)
         return image
 
-    rig.microscope.camera.capture = capture  # type: ignore[method-assign]
+    rig.microscope.camera_part.capture = capture  # type: ignore[method-assign]
     path = camera.create_data_path("a.jpeg")
     camera.capture_and_save_to_path(path, "half")
     saved = Path(path.abs_data_path).read_bytes()
@@ -269,7 +269,7 @@ def test_the_live_view_is_the_small_stream(rig: Rig) -> None:
 
 def test_each_frame_is_shown_once(rig: Rig) -> None:
     """The live view waits for the next one, and shows none of them again."""
-    camera: Any = rig.microscope.camera
+    camera: Any = rig.microscope.camera_part
     rig.thing("camera").grab_jpeg()
     shown = rig.things["camera"].mjpeg_stream.last_frame_i
     assert 0 <= shown <= camera.frames
@@ -277,7 +277,7 @@ def test_each_frame_is_shown_once(rig: Rig) -> None:
 
 def test_the_live_view_comes_back(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     """A camera that gives no frames for a while is told once, and seen again."""
-    camera: Any = rig.microscope.camera
+    camera: Any = rig.microscope.camera_part
     camera.is_closed = True
     while "No frame for the live view" not in caplog.text:
         pass
@@ -288,7 +288,7 @@ def test_the_live_view_comes_back(rig: Rig, caplog: pytest.LogCaptureFixture) ->
 
 def test_a_camera_that_is_unwell_is_in_the_status(rig: Rig) -> None:
     """Age of frames, heat and memory are told on the page, with what to do."""
-    camera: Any = rig.microscope.camera
+    camera: Any = rig.microscope.camera_part
     assert rig.visitor.get("status")["warnings"] == []
     camera.age_s = 30.0
     (warning,) = rig.visitor.get("status")["warnings"]

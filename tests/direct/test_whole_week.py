@@ -14,7 +14,7 @@ from hardware_sim import Fault
 from openflexure_timelapse.frame import Outcome as SlotOutcome
 from openflexure_timelapse.frame import Reason
 
-SLOTS = 7
+SLOTS = 8
 Lived = Tuple[Week, Outcome]
 
 
@@ -31,6 +31,9 @@ WEEK = Week(
         Fault("camera_killed", from_s=slot_s(2.5)),
         Fault("board_unplugged", from_s=slot_s(3.5), to_s=slot_s(3.5) + 20),
         Fault("disk_full", from_s=slot_s(4.9), to_s=slot_s(5.1)),
+        # In the middle of a visit: while it moves, and before its second picture.
+        Fault("board_reset", from_s=slot_s(6) + 0.4, to_s=slot_s(6) + 1),
+        Fault("camera_killed", from_s=slot_s(7) + 0.9),
     ),
 )
 
@@ -44,12 +47,12 @@ def _lived() -> Iterator[Lived]:
 
 
 def test_no_slot_is_lost_that_could_be_taken(lived: Lived) -> None:
-    """Stalls and resets between slots cost none; a full disk costs its own."""
+    """Stalls and resets cost none, also in a visit; a full disk costs its own."""
     week, outcome = lived
     verdicts, broken = judged(week, outcome)
     assert broken == []
     outcomes = [slot.outcome.value[0] for slot in outcome.slots]
-    assert "".join(outcomes) == "cccccsc"
+    assert "".join(outcomes) == "cccccscc"
     assert outcome.slots[5].reason is Reason.DISK_FULL
     assert verdicts["disk_full"].lost == 1
     assert len(outcome.frames) == 2 * (SLOTS - 1)
@@ -59,7 +62,7 @@ def test_each_recovery_is_in_the_run_s_events(lived: Lived) -> None:
     """With what happened, and before the run goes on."""
     _, outcome = lived
     kinds = [kind for _, kind in outcome.incidents()]
-    assert kinds.count("camera_restarted") == outcome.restarts == 2
+    assert kinds.count("camera_restarted") == outcome.restarts == 3
     assert {"board_reset", "place_restored", "unplugged", "reconnected"} <= set(kinds)
     told = [event.kind for event in outcome.events]
     assert told.index("disk_full") < told.index("space_returned")

@@ -8,6 +8,10 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct.parts import CameraPart, StagePart
+from openflexure_timelapse.hosts.direct.second_try import (
+    SecondTryCamera,
+    SecondTryStage,
+)
 from openflexure_timelapse.hosts.visit_locks import Parts, VisitLocks
 from openflexure_timelapse.ports import Clock, Focuser, JsonDict, Light
 
@@ -50,7 +54,9 @@ class DirectMicroscope:
 
     Attributes
     ----------
-    camera, stage, light, focuser
+    camera, stage : SecondTryCamera, SecondTryStage
+        As the engine has them.
+    camera_part, stage_part, light, focuser
         As given.
     """
 
@@ -66,8 +72,10 @@ class DirectMicroscope:
         facts: Optional[JsonDict] = None,
         closing: Optional[contextlib.ExitStack] = None,
     ) -> None:
-        self.camera = camera
-        self.stage = stage
+        self.camera_part = camera
+        self.stage_part = stage
+        self.camera = SecondTryCamera(camera, clock)
+        self.stage = SecondTryStage(stage)
         self.light = light
         self.focuser = focuser
         self._facts = dict(facts or {})
@@ -111,11 +119,11 @@ class DirectMicroscope:
 
     def state(self) -> JsonDict:
         """Return the state in the shape of OpenFlexure's servers; no traffic."""
-        return {"camera": self.camera.state(), "stage": self.stage.state()}
+        return {"camera": self.camera_part.state(), "stage": self.stage_part.state()}
 
     def status(self) -> JsonDict:
         """Return how the camera is at this moment; no traffic."""
-        return self.camera.status()
+        return self.camera_part.status()
 
     # ------------------------------------------------------------- taking and giving
 
@@ -130,7 +138,7 @@ class DirectMicroscope:
         the frames of the visit are safe.
         """
         try:
-            self.stage.end_visit()
+            self.stage_part.end_visit()
         except HardwareError as exc:
             self._own.append({"kind": "visit_not_ended", "detail": str(exc)})
         finally:
@@ -144,7 +152,11 @@ class DirectMicroscope:
         """
         own, self._own = self._own, []
         found: Dict[str, JsonDict] = {}
-        for told in (*self.camera.incidents(), *self.stage.incidents(), *own):
+        for told in (
+            *self.camera_part.incidents(),
+            *self.stage_part.incidents(),
+            *own,
+        ):
             first = found.setdefault(told["kind"], {**told, "times": 0})
             first["times"] += 1
         return list(found.values())

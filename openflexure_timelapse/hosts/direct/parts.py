@@ -84,6 +84,11 @@ class StagePart(Stage, Protocol):
         ...
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped the last move."""
+        ...
+
+    @property
     def longest_glide(self) -> Optional[int]:
         """The steps after which it can be stopped at the latest; None: at any time."""
         ...

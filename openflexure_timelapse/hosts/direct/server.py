@@ -83,12 +83,12 @@ def create(
     things: dict[str, Any] = {
         "camera": {
             "cls": DirectCameraThing,
-            "kwargs": {"camera": microscope.camera, "clock": clock},
+            "kwargs": {"camera": microscope.camera_part, "clock": clock},
         },
         "stage": {
             "cls": DirectStageThing,
             "kwargs": {
-                "stage": microscope.stage,
+                "stage": microscope.stage_part,
                 "clock": clock,
                 "settings": settings.stage,
             },

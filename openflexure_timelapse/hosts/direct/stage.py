@@ -128,6 +128,11 @@ class DirectStage:
             return motion.begin(target, turn)
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped the last move."""
+        return self._motion.halt.is_set()
+
+    @property
     def longest_glide(self) -> Optional[int]:
         """Steps after which a move can be stopped at the latest; None: at any time."""
         return LONGEST_DEAF_MOVE if self._board.facts.is_blocking else None

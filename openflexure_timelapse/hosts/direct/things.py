@@ -188,9 +188,12 @@ class DirectStageThing(_StageThing):
         self._inverted = dict(zip(AXES, settings.inverted))
 
     def __exit__(self, *error: object) -> None:
-        """End whatever moves."""
-        if self._stage.moving:
-            self._stage.stop()
+        """End whatever moves; a board that is gone moves nothing."""
+        try:
+            if self._stage.moving:
+                self._stage.stop()
+        except HardwareError as exc:
+            self.logger.warning("The stage was not told to stop: %s", exc)
         super().__exit__(*error)
 
     @lt.property
@@ -284,5 +287,5 @@ class DirectTimelapse(TimelapseThing):
     def _make_service(self, folder: Path) -> Service:
         """Return the service for a data folder."""
         service = Service(folder, self._microscope, self._clock, RealDisk())
-        self._microscope.camera.calibrate(service.preferences.scale)
+        self._microscope.camera_part.calibrate(service.preferences.scale)
         return service
