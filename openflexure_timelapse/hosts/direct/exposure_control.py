@@ -24,6 +24,8 @@ SETTLING_S = 8.0
 APPLYING_S = 6.0
 FRAMES_FOR_SURE = 3
 """Frames in a row that must agree with a new lock: controls come one by one."""
+MOST_FRAMES = 40
+"""A control that has not shown in so many is ignored."""
 FRAMES_ON_THE_WAY = 4
 """Beside those whose requests are queued: until a control shows in the frames."""
 OWN = (
@@ -188,10 +190,11 @@ class ExposureControl:
         # way; where the very line is known, it cannot.
         facts = self._keeper.facts or {}
         passing = 0 if lock.seen else int(facts.get("buffers", 0)) + FRAMES_ON_THE_WAY
-        for metadata in self._frames(until_ns):
-            passing -= 1
-            if passing >= 0:
+        for seen, metadata in enumerate(self._frames(until_ns)):
+            if seen < passing:
                 continue
+            if seen > MOST_FRAMES:
+                break
             objection = lock.objection(metadata)
             agreeing = 0 if objection else agreeing + 1
             if agreeing >= FRAMES_FOR_SURE:
