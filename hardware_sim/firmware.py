@@ -26,6 +26,7 @@ UNKNOWN = "Type 'help' for a list of commands."
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 Steps = Tuple[int, int, int]
+Obey = Callable[[List[float]], str]
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,11 @@ class Firmware:
         self._origin: Steps = (0, 0, 0)
         self._made: Steps = (0, 0, 0)
         self._begin_anew()
-        self._words: Dict[str, Callable[[List[float]], str]] = {
+        self._words = self._vocabulary(dialect)
+
+    def _vocabulary(self, dialect: Dialect) -> Dict[str, Obey]:
+        """Return what obeys each command of a dialect."""
+        words: Dict[str, Obey] = {
             "version": lambda _: dialect.version,
             "board": lambda _: dialect.board,
             "list_modules": lambda _: "\n".join([*dialect.modules, END]),
@@ -146,7 +151,7 @@ class Firmware:
             "ramp_time": self._set_ramp,
         }
         if dialect.is_new:
-            self._words.update(
+            words.update(
                 {
                     "moving?": lambda _: "false" if self._move is None else "true",
                     "stop": self._stop,
@@ -155,7 +160,7 @@ class Firmware:
                 }
             )
         if dialect.modules:
-            self._words.update(
+            words.update(
                 {
                     "led_channels?": lambda _: f"CC:1 PWM:{PWM_CHANNELS}",
                     "led_cc?": lambda _: f"CC LED:{self._sim.light.level():.2f}",
@@ -167,6 +172,7 @@ class Firmware:
                     "led_frequency?": lambda _: "PWM Frequency:64000Hz",
                 }
             )
+        return words
 
     def _begin_anew(self) -> None:
         """Be as after switching on: the lamp is dark, version 1 counts from zero."""

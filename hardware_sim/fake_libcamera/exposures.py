@@ -172,10 +172,11 @@ class Exposures:
         """Return what is told of a frame, by control.
 
         The time stamp is that of the first line's end of exposure; the feed looked in
-        the middle of it.
+        the middle of that of the middle line.
         """
         setting, told = frame.setting, frame.told
-        half_ns = setting.exposure_us * NS_PER_US // 2
+        readout_us = self._shape.shortest_frame_us
+        half_ns = (setting.exposure_us - readout_us) * NS_PER_US // 2
         values: Dict[str, Any] = {
             "SensorTimestamp": told["sampled_ns"] + half_ns,
             "FrameWallClock": told["wall_ns"] + half_ns,

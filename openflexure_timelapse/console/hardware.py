@@ -2,13 +2,17 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Tuple
 
 from rich.table import Table
 from rich.text import Text
 
 from openflexure_timelapse.console.printing import Printer
-from openflexure_timelapse.hosts.direct.config import config_path, read_config
+from openflexure_timelapse.hosts.direct.config import (
+    DirectSettings,
+    config_path,
+    read_config,
+)
 from openflexure_timelapse.hosts.direct.report import report_of
 from openflexure_timelapse.hosts.finding import Finding
 from openflexure_timelapse.hosts.system import RealClock
@@ -37,16 +41,7 @@ def examine_hardware(options: Namespace, printer: Printer) -> int:
     """
     from openflexure_timelapse.hosts.direct import checkup as checking  # noqa: PLC0415 (no other command needs its parts)
 
-    beside = USUAL_DATA if options.data == Path() else options.data
-    settings = read_config(beside, options.config)
-    file = config_path(beside) if options.config is None else options.config
-    order = checking.CheckupOrder(
-        data_folder=options.data,
-        place_file=file.absolute().parent / checking.PLACE_FILE,
-        port=options.port,
-        stills=options.stills,
-        moves=options.move,
-    )
+    order, settings = _order(options, checking)
     findings: List[Finding] = []
     with printer.progress() as progress:
         bar = progress.add_task("Checking", total=None, note="")
@@ -63,6 +58,21 @@ def examine_hardware(options: Namespace, printer: Printer) -> int:
     printer.say("\nTo tell us of a fault, copy all of this into an issue:\n")
     printer.say(report)
     return 1 if any(finding.level == "bad" for finding in findings) else 0
+
+
+def _order(options: Namespace, checking: Any) -> Tuple[Any, DirectSettings]:
+    """Return what is to be checked, and the settings of the microscope."""
+    beside = USUAL_DATA if options.data == Path() else options.data
+    settings = read_config(beside, options.config)
+    file = config_path(beside) if options.config is None else options.config
+    order = checking.CheckupOrder(
+        data_folder=options.data,
+        place_file=file.absolute().parent / checking.PLACE_FILE,
+        port=options.port,
+        stills=options.stills,
+        moves=options.move,
+    )
+    return order, settings
 
 
 def table_of(title: str, findings: List[Finding]) -> Table:

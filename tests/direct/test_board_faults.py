@@ -14,7 +14,7 @@ from openflexure_timelapse.errors import (
     HardwareError,
     HardwareTimeoutError,
 )
-from openflexure_timelapse.hosts.direct.board import Board
+from openflexure_timelapse.hosts.direct.board import Board, _not_opened
 from openflexure_timelapse.hosts.direct.light import DirectLight
 from openflexure_timelapse.ports import StagePosition
 
@@ -293,6 +293,15 @@ def test_a_missing_port_is_told(tmp_path: Path) -> None:
     """With its name, and what to look at."""
     with pytest.raises(HardwareError, match="nowhere"):
         Board(str(tmp_path / "nowhere"))
+
+
+def test_a_port_that_this_user_may_not_open_is_told(tmp_path: Path) -> None:
+    """With the command that lets them."""
+    error = PermissionError(13, "could not open port")
+    with rig(tmp_path) as made:
+        told = str(_not_opened("/dev/ttyUSB0", error))
+        assert "usermod -aG dialout" in told
+        assert made.wire.port not in told
 
 
 def test_an_unknown_firmware_is_told(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ PARTS = [
     "sangaboard",
     "pyserial",
     "Disk",
+    "Users",
     "Camera",
     "Stills",
     "Exposure",
@@ -96,7 +97,7 @@ def test_all_parts_are_looked_at_and_nothing_moves(desk: Desk) -> None:
     assert found["Moves"]["level"] == "untried"
     assert "--move" in found["Moves"]["detail"]
     levels = {topic: each["level"] for topic, each in found.items()}
-    assert {levels[topic] for topic in PARTS[8:10]} == {"good"}
+    assert {levels[topic] for topic in PARTS[9:11]} == {"good"}
     assert levels["Board"] == levels["Stage"] == "good"
     assert "libcamera" in found["Camera"]["detail"]
     assert "python3-pidng" in found["Raw data"]["detail"]

@@ -135,6 +135,16 @@ def test_pixels_are_the_sensor_s(eyes: Eyes, main_format: str, mode: str) -> Non
     assert np.median(middle, axis=0) == pytest.approx(wanted, abs=3.0)
 
 
+def test_a_frame_s_middle_is_that_of_its_middle_row(eyes: Eyes) -> None:
+    """Half of its exposure and half of the rows' time after the first row's start."""
+    eye = eyes()
+    frame = eye.camera.frame(5.0)
+    exposed_us = frame.metadata["ExposureTime"]
+    between_us = (frame.exposure_middle_ns - frame.exposure_start_ns) / 1000
+    rows_us = eye.feed.shape.shortest_frame_us
+    assert between_us == pytest.approx((exposed_us + rows_us) / 2, abs=300)
+
+
 def test_settings_may_fix_the_exposure(eyes: Eyes) -> None:
     """From the first frame on, and again after a run has given its lock back."""
     fixed = {"exposure_us": 5000.0, "analogue_gain": 2.0, "colour_gains": (1.5, 1.25)}

@@ -38,6 +38,11 @@ PORTS = ("ttyUSB*", "ttyACM*", "serial0", "ttyAMA0", "ttyS0")
 MOST_INCIDENTS = 200
 NEW = 1
 TAKEN = (errno.EAGAIN, errno.EBUSY)
+ADVICE = {
+    errno.ENOENT: "is not there; check the cable, or name another port",
+    errno.EACCES: "may not be opened by this user; type: "
+    "sudo usermod -aG dialout $USER, then log in again",
+}
 
 
 @dataclass(frozen=True)
@@ -351,15 +356,20 @@ def _open(port: str, reply_s: float) -> "Link":
     except HardwareError:
         raise
     except Exception as exc:  # pyserial and the library raise what they like
-        users = users_of(port)
-        if users or getattr(exc, "errno", None) in TAKEN:
-            by = told_users(users) if users else "another part of this program"
-            message = f"{port} is in use by {by}; "
-            raise HardwareBusyError(message + "end it, then try again.") from exc
-        message = f"No Sangaboard answers at {port} ({exc}); "
-        raise HardwareError(
-            message + "check its cable, its power and the port."
-        ) from exc
+        raise _not_opened(port, exc) from exc
+
+
+def _not_opened(port: str, error: Exception) -> HardwareError:
+    """Return why a port cannot be used, and what to do."""
+    number = getattr(error, "errno", None)
+    users = users_of(port)
+    if users or number in TAKEN:
+        by = told_users(users) if users else "another part of this program"
+        return HardwareBusyError(f"{port} is in use by {by}; end it, then try again.")
+    if number in ADVICE:
+        return HardwareError(f"The board's port {port} {ADVICE[number]}.")
+    message = f"No Sangaboard answers at {port} ({error}); "
+    return HardwareError(message + "check its cable, its power and the port.")
 
 
 def _facts_of(link: "Link") -> BoardFacts:

@@ -275,16 +275,26 @@ class CameraKeeper:
         said = f" after {words!r}" if words else ""
         return f"the camera's process ended{said}"
 
+    def _readout_ns(self) -> int:
+        """Return the time in which the sensor reads its rows; 0 while not known."""
+        process = self._process
+        facts = None if process is None else process.facts
+        return 0 if facts is None else int(facts["readout_us"]) * NS_PER_US
+
     def _heard(self, message: Message) -> None:
         """Take a frame; in the process's reading thread."""
         header = message.header
         metadata = header["metadata"]
         arrived_ns = self._machine.monotonic_ns()
-        exposed_us = float(metadata.get("ExposureTime", 0))
-        begun_ns = int(metadata.get("SensorTimestamp", arrived_ns))
-        begun_ns -= int(exposed_us * NS_PER_US)
+        stamp_ns = int(metadata.get("SensorTimestamp", arrived_ns))
+        exposed_ns = int(float(metadata.get("ExposureTime", 0)) * NS_PER_US)
+        middle_ns = stamp_ns + (self._readout_ns() - exposed_ns) // 2
         frame = StreamFrame(
-            bytes(message.body), self._bridge.to_clock(begun_ns), metadata, arrived_ns
+            bytes(message.body),
+            self._bridge.to_clock(stamp_ns - exposed_ns),
+            self._bridge.to_clock(middle_ns),
+            metadata,
+            arrived_ns,
         )
         more = header["more"]
         if more.get("trouble"):

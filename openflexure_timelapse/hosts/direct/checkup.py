@@ -76,12 +76,16 @@ def checkup(
         )
         yield Finding("Users", "bad", f"{told}looked at; stop it: {servers[0].stop}")
         return
-    yield from _unless_used("Camera", camera_users()) or check_camera(
+    ports = find_ports() if settings.port is None else [settings.port]
+    of_board = [user for port in ports for user in users_of(port)]
+    of_camera = camera_users()
+    if not of_board and not of_camera:
+        told = "no OpenFlexure server runs, and no other program has camera or board"
+        yield Finding("Users", "good", told)
+    yield from _unless_used("Camera", of_camera) or check_camera(
         settings.camera, clock, order.stills
     )
-    ports = find_ports() if settings.port is None else [settings.port]
-    users = [user for port in ports for user in users_of(port)]
-    yield from _unless_used("Board", users) or check_board(
+    yield from _unless_used("Board", of_board) or check_board(
         settings, clock, order.place_file, moves=order.moves
     )
 

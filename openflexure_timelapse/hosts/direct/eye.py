@@ -71,6 +71,9 @@ class Eye:
             "libcamera": _told(getattr(libcamera.CameraManager, "version", None)),
             "picamera2": _version(),
             "blank_bytes": blank_bytes(small, settings["stream_quality"]),
+            # No frame is shorter than what it takes to read the sensor's rows, and at
+            # full size hardly longer.
+            "readout_us": int(self._camera.camera_controls["FrameDurationLimits"][0]),
             "raw": "not asked for in the settings",
         }
 

@@ -1,9 +1,9 @@
 """Focus from the live view while the stage glides upwards through it.
 
-Each frame's sharpness belongs to the height at the middle of its exposure. As sharpness
-serves what a frame's JPEG holds beyond one of an even grey: in a picture with few
-things nearly all bytes are those of the empty field, and what grows with focus would be
-lost in them.
+Each frame's sharpness belongs to the height at the middle of its exposure, of the row
+in the middle: while all rows are read, a stage makes 50 steps. As sharpness serves what
+a frame's JPEG holds beyond one of an even grey: in a picture with few things nearly all
+bytes are those of the empty field, and what grows with focus would be lost in them.
 """
 
 from typing import ContextManager, List, Optional, Tuple

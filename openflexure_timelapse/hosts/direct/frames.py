@@ -11,7 +11,6 @@ from openflexure_timelapse.ports import Clock, Signal
 __all__ = ["Frames", "StreamFrame", "TimeBridge"]
 
 NS_PER_S = 1_000_000_000
-NS_PER_US = 1000
 MOST_LOOKS = 20
 CLOSE_NS = 50_000
 RATE_FRAMES = 30
@@ -80,7 +79,10 @@ class StreamFrame:
     jpeg : bytes
         The picture.
     exposure_start_ns : int
-        Monotonic time of the clock at which its exposure began.
+        Monotonic time of the clock at which its exposure began, in the first row.
+    exposure_middle_ns : int
+        That of the middle of the exposure of the row in the middle: a sensor exposes
+        its rows one after the other, in the time that it takes to read them.
     metadata : mapping
         All that the camera told of it, by libcamera's names.
     arrived_ns : int
@@ -89,14 +91,9 @@ class StreamFrame:
 
     jpeg: bytes
     exposure_start_ns: int
+    exposure_middle_ns: int
     metadata: Mapping[str, Any]
     arrived_ns: int
-
-    @property
-    def exposure_middle_ns(self) -> int:
-        """Monotonic time of the clock in the middle of the exposure."""
-        half_us = float(self.metadata.get("ExposureTime", 0)) / 2
-        return self.exposure_start_ns + int(half_us * NS_PER_US)
 
 
 class Frames:

@@ -146,17 +146,18 @@ def found(  # noqa: PLR0913 (what may be known)
         ``broken_move`` (it is only roughly known) or ``moved`` (by somebody else).
     """
     here = place_at(known, count, signs)
-    if known.moving is None:
-        if count == known.count:
-            return known, "same"
-        if starts_from_zero and count == NONE:
-            return replace(known, count=count), "restarted"
-        return replace(known, count=count, place=here), "moved"
-    if known.moving.holds(here) and went_on:
-        return known.arrived(count, here), "same"
-    if counted_on(known, count, signs, starts_from_zero=starts_from_zero):
-        return known.arrived(count, here), "same"
-    return known.lost(count, narrow or known.moving), "broken_move"
+    if known.moving is not None:
+        trusted = known.moving.holds(here) and went_on
+        if trusted or counted_on(
+            known, count, signs, starts_from_zero=starts_from_zero
+        ):
+            return known.arrived(count, here), "same"
+        return known.lost(count, narrow or known.moving), "broken_move"
+    if count == known.count:
+        return known, "same"
+    if starts_from_zero and count == NONE:
+        return replace(known, count=count), "restarted"
+    return replace(known, count=count, place=here), "moved"
 
 
 def counted_on(
