@@ -80,28 +80,12 @@ def create(
     """
     pictures = folder / "data"
     pictures.mkdir(parents=True, exist_ok=True)
-    things: dict[str, Any] = {
-        "camera": {
-            "cls": DirectCameraThing,
-            "kwargs": {"camera": microscope.camera_part, "clock": clock},
-        },
-        "stage": {
-            "cls": DirectStageThing,
-            "kwargs": {
-                "stage": microscope.stage_part,
-                "clock": clock,
-                "settings": settings.stage,
-            },
-        },
-        "autofocus": AutofocusThing,
-    }
-    if microscope.light is not None:
-        lamp = {"lamp": microscope.light, "clock": clock, "on_level": settings.light_on}
-        things["illumination"] = {"cls": IlluminationThing, "kwargs": lamp}
     ours = {"microscope": microscope, "clock": clock, "data_folder": str(data_folder)}
-    things["timelapse"] = {"cls": DirectTimelapse, "kwargs": ours}
     server = lt.ThingServer.from_things(
-        things,
+        {
+            **_parts(microscope, clock, settings),
+            "timelapse": {"cls": DirectTimelapse, "kwargs": ours},
+        },
         settings_folder=str(folder / "settings"),
         api_prefix=PREFIX,
         enable_global_lock=True,
@@ -116,6 +100,27 @@ def create(
         lambda: PAGE
     )
     return server
+
+
+def _parts(
+    microscope: DirectMicroscope, clock: Clock, settings: DirectSettings
+) -> dict[str, Any]:
+    """Return the configuration of the Things of the microscope."""
+    of_camera = {"camera": microscope.camera_part, "clock": clock}
+    of_stage = {
+        "stage": microscope.stage_part,
+        "clock": clock,
+        "settings": settings.stage,
+    }
+    things: dict[str, Any] = {
+        "camera": {"cls": DirectCameraThing, "kwargs": of_camera},
+        "stage": {"cls": DirectStageThing, "kwargs": of_stage},
+        "autofocus": AutofocusThing,
+    }
+    if microscope.light is not None:
+        lamp = {"lamp": microscope.light, "clock": clock, "on_level": settings.light_on}
+        things["illumination"] = {"cls": IlluminationThing, "kwargs": lamp}
+    return things
 
 
 class _Uvicorn(uvicorn.Server):
