@@ -10,6 +10,7 @@ import contextlib
 import mmap
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -279,35 +280,66 @@ def held_by(pid: int) -> Mapping[str, float]:
     }
 
 
+def world(socket_path: str) -> None:
+    """Have the world, and tell how many frames were lost whenever a line comes in."""
+    clock = RealClock()
+    sim = build(3, "algae_growth", clock, age_s=HOUR_S)
+    with contextlib.closing(CameraFeed(sim, clock, socket_path, SMALL)) as feed:
+        for _ in sys.stdin:
+            print(feed.starved, flush=True)
+
+
+def answer(process: "subprocess.Popen[str]") -> int:
+    """Return how many frames were lost, as the process with the world counts them."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return int(process.stdout.readline())
+
+
 def many(count: int) -> None:
-    """Print what stills leave behind, ten times on the way."""
-    width, height = SMALL.width, SMALL.height
-    print(
-        f"\n{count} stills of {width} x {height}, the sensor {SMALL.speed:g} x as fast:"
-    )
-    names = [
-        f"{who}: {what}" for who in ("ours", "camera") for what in held_by(os.getpid())
-    ]
+    """Print what stills leave behind, ten times on the way.
+
+    The world is in a process of its own: it remembers what it has drawn.
+    """
+    size = f"{SMALL.width} x {SMALL.height}"
+    print(f"\n{count} stills of {size}, the sensor {SMALL.speed:g} x as fast:")
+    held = list(held_by(os.getpid()))
+    names = [f"{who}: {what}" for who in ("ours", "camera") for what in held]
     table(
         "stills", *names, "requests held", "frames lost", "restarts", "exposures seen"
     )
-    exposures = set()
-    with bench(SMALL, "algae_growth", 3, stream_size=(208, 156)) as made:
-        made.camera.capture(None)
-        starved = made.feed.starved
-        for number in range(1, count + 1):
-            told = made.camera.capture(None).metadata["libcamera"]
-            exposures.add((told["ExposureTime"], told["AnalogueGain"]))
-            if number % max(1, count // ROWS) == 0:
-                status = made.camera.status()
-                sides = [held_by(os.getpid()), held_by(status["pid"])]
-                cells = [f"{value:.0f}" for side in sides for value in side.values()]
-                cells += [
-                    str(status["requests_held"]),
-                    str(made.feed.starved - starved),
-                ]
-                cells += [str(status["restarts"]), str(len(exposures))]
-                print(f"| {number} | " + " | ".join(cells) + " |", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, "eye"))
+        command = [sys.executable, __file__, "--world", path]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, **pipes) as process:
+            lost = answer(process)
+            settings = CameraSettings(stream_size=(208, 156))
+            camera = DirectCamera(RealClock(), settings, environment(path))
+            try:
+                camera.start()
+                camera.lock_exposure()
+                lost = answer(process)
+                exposures = set()
+                for number in range(1, count + 1):
+                    told = camera.capture(None).metadata["libcamera"]
+                    exposures.add((told["ExposureTime"], told["AnalogueGain"]))
+                    if number % max(1, count // ROWS) == 0:
+                        more = [answer(process) - lost, len(exposures)]
+                        print(many_row(number, camera, *more), flush=True)
+            finally:
+                camera.close()
+                process.stdin.close()
+
+
+def many_row(number: int, camera: DirectCamera, lost: int, exposures: int) -> str:
+    """Return a line of the table of many stills."""
+    status = camera.status()
+    sides = [held_by(os.getpid()), held_by(status["pid"])]
+    cells = [f"{value:.0f}" for side in sides for value in side.values()]
+    cells += [str(status["requests_held"]), str(lost)]
+    cells += [str(status["restarts"]), str(exposures)]
+    return f"| {number} | " + " | ".join(cells) + " |"
 
 
 TABLES: Mapping[str, Callable[[argparse.Namespace], None]] = {
@@ -327,7 +359,11 @@ def main() -> int:
     parser.add_argument(
         "--seeds", type=int, default=SEEDS, help="samples of each scene"
     )
+    parser.add_argument("--world", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.world:
+        world(chosen.world)
+        return 0
     if chosen.stills:
         many(chosen.stills)
         return 0
