@@ -11,7 +11,7 @@ const steps = (value) => `${whole(Math.round(value))} steps`;
 const KINDS = [
   { what: "focus", title: "Focus height", lines: ["z"], told: steps },
   { what: "drift", title: "Drift", lines: ["x", "y"], told: steps },
-  { what: "lateness", title: "Lateness", lines: [""], told: milliseconds },
+  { what: "lateness", title: "Due to exposure", lines: [""], told: milliseconds },
 ];
 
 export class Curves {
