@@ -49,7 +49,7 @@ from openflexure_timelapse.store.disk import RealDisk
 
 NS_PER_S = 1_000_000_000
 FULL = SensorShape()
-SMALL = SensorShape(416, 312, speed=8.0)
+SMALL = SensorShape(416, 312, shortest_frame_us=5_900, speed=8.0)
 STILLS = 40
 STREAM_S = 20.0
 ROWS = 10

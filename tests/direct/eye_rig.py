@@ -74,7 +74,10 @@ class Eye:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._ending = contextlib.ExitStack()
-        shape = SensorShape(width, width * 3 // 4, speed=frame_speed)
+        rows_us = round(SensorShape().shortest_frame_us / frame_speed)
+        shape = SensorShape(
+            width, width * 3 // 4, shortest_frame_us=rows_us, speed=frame_speed
+        )
         self.feed = CameraFeed(self.sim, self.clock, folder / "eye", shape)
         self.settings = CameraSettings(**{**SMALL, **settings})
         env = environment(self.feed.socket_path)

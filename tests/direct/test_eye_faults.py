@@ -75,7 +75,7 @@ def is_there(pid: int) -> bool:
 @pytest.mark.parametrize("kind", ["stalled", "frontend_timeout", "killed"])
 def test_a_camera_that_stops_is_started_again(eyes: Eyes, kind: str) -> None:
     """One still fails as a time-out, the next ones work, exposed as before."""
-    eye = eyes([Fault(f"camera_{kind}", nth=(120,))], **QUICK)  # type: ignore[arg-type]
+    eye = eyes([Fault(f"camera_{kind}", nth=(100,))], **QUICK)  # type: ignore[arg-type]
     camera = eye.camera
     locked = camera.lock_exposure()
     before = camera.capture(None).metadata["libcamera"]["ExposureTime"]

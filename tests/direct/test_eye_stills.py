@@ -17,7 +17,7 @@ from openflexure_timelapse.hosts.direct.camera import DirectCamera
 
 need_picamera2()
 
-FIRST, MORE = 60, 240
+FIRST, MORE = 50, 250
 MOST_GROWTH_KB = 12_000
 MOST_LOST = 0.05
 PAGE_KB = 4
