@@ -20,7 +20,7 @@ from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.stage import DirectStage
 from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.hosts.system import RealClock
-from openflexure_timelapse.ports import Clock, JsonDict
+from openflexure_timelapse.ports import Clock, Image, JsonDict
 from openflexure_timelapse.store.disk import RealDisk
 
 __all__ = ["Frame", "SimCameraPart", "World", "simulated"]
@@ -48,6 +48,7 @@ class SimCameraPart:
         self._last = Frame(b"", -1)
         self.frames = 0
         self.age_s = 0.0
+        self.dng: Optional[bytes] = None
 
     def __getattr__(self, name: str) -> Any:
         """Return what the simulated camera has."""
@@ -70,6 +71,12 @@ class SimCameraPart:
             self._last = Frame(self._sim.preview().jpeg, begun_ns)
         self.frames += 1
         return self._last
+
+    def raw(self, mode: Optional[str] = None) -> Image:  # noqa: ARG002 (as the real one)
+        """Return raw data where there are some, as little as the real one's may be."""
+        if self.dng is None:
+            raise HardwareError("No raw data: not asked for in the settings.")
+        return Image(self.dng, {"mode": "raw"})
 
     def state(self) -> JsonDict:
         """Return its state for EXIF."""

@@ -126,11 +126,11 @@ def test_what_a_run_moved_is_known(rig: Rig) -> None:
 
 def test_a_board_that_is_deaf_moves_in_parts(tmp_path: Path) -> None:
     """So that a long way can be stopped."""
-    rig = Rig(tmp_path, dialect="v0.5")
+    rig = Rig(tmp_path, dialect="v0.5", speed=REAL)
     moves(rig)
-    rig.thing("stage").move_relative(x=5000)
-    assert moves(rig) == ["mr 1666 0 0", "mr 1667 0 0", "mr 1667 0 0"]
-    assert rig.visit.get("stage/position")["x"] == 5000
+    rig.thing("stage").move_relative(x=2401)
+    assert moves(rig) == ["mr 1200 0 0", "mr 1201 0 0"]
+    assert rig.visit.get("stage/position")["x"] == 2401
     rig.close()
 
 
@@ -231,6 +231,18 @@ def test_a_still_is_saved_as_the_camera_made_it(rig: Rig) -> None:
     assert states["camera"]["model"]
     served = httpx2.get(f"{rig.url}{API}/data/camera/a.jpeg")
     assert served.content == saved
+
+
+def test_raw_data_are_handed_out_as_they_are(rig: Rig) -> None:
+    """A DNG where the camera has one, else the reason in a sentence."""
+    camera = rig.thing("camera")
+    with pytest.raises(ServerActionError, match="not asked for in the settings"):
+        camera.capture_dng()
+    part: Any = rig.microscope.camera_part
+    part.dng = b"II*\0 and more"
+    blob = camera.capture_dng()
+    assert blob.media_type == "image/x-adobe-dng"
+    assert blob.content == b"II*\0 and more"
 
 
 def test_pictures_of_one_second_have_names_of_their_own(rig: Rig) -> None:

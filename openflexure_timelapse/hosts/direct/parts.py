@@ -4,7 +4,7 @@ from typing import Any, Callable, List, Optional
 
 from typing_extensions import Protocol
 
-from openflexure_timelapse.ports import Camera, JsonDict, Stage, StagePosition
+from openflexure_timelapse.ports import Camera, Image, JsonDict, Stage, StagePosition
 
 __all__ = ["CameraPart", "Course", "Move", "StagePart", "StreamFrame"]
 
@@ -28,6 +28,10 @@ class CameraPart(Camera, Protocol):
 
     def frame(self, timeout_s: float, after_ns: Optional[int] = None) -> StreamFrame:
         """Return the newest frame whose exposure began after a monotonic time."""
+        ...
+
+    def raw(self, mode: Optional[str] = None) -> Image:
+        """Return the sensor's own data of one exposure, as a DNG."""
         ...
 
     def state(self) -> JsonDict:

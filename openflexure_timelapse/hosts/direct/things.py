@@ -36,6 +36,7 @@ FRAME_S = 1.0
 REST_S = 0.5
 NAME = "%Y-%m-%d-%H%M%S"
 STANDARD, QUICK = "standard", "quick"
+DNG = "image/x-adobe-dng"
 MOST_IN_A_SECOND = 1000
 
 
@@ -123,6 +124,17 @@ class DirectCameraThing(ExposureThing):
             return self._camera.capture(mode).jpeg
         except HardwareTimeoutError as exc:
             raise TimeoutError(str(exc)) from exc
+
+    @lt.action
+    def capture_dng(self) -> lt.blob.Blob:
+        """Return the sensor's own data of one exposure; the settings must want them."""
+        try:
+            data = self._camera.raw().jpeg
+        except HardwareError as exc:
+            raise InvocationError(str(exc)) from exc
+        blob = lt.blob.Blob.from_bytes(data)
+        blob.media_type = DNG
+        return blob
 
     def _new_name(self, image_format: str) -> str:
         """Return a name that no picture has."""
