@@ -374,18 +374,21 @@ def share(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *(session.posargs or ["tests/share"]))
 
 
+def hardware_libraries(session: nox.Session) -> "list[str]":
+    """Return the board's library, and the camera's where that can be built."""
+    if CAPABILITY_HEADERS.exists():
+        return pinned("board") + pinned("camera")
+    told = f"{CAPABILITY_HEADERS} is missing, so picamera2 cannot be built and what "
+    told += "needs it is skipped; type: sudo apt install libcap-dev"
+    session.warn(told)
+    return pinned("board")
+
+
 @nox.session(python=find_python(DIRECT_PYTHON) or False)
 def direct(session: nox.Session) -> None:
     """Run the tests of the microscope without a server, on the hardware's libraries."""
     needs(session, DIRECT_PYTHON, find_python(DIRECT_PYTHON))
-    libraries = pinned("board")
-    if CAPABILITY_HEADERS.exists():
-        libraries += pinned("camera")
-    else:
-        told = f"{CAPABILITY_HEADERS} is missing, so picamera2 cannot be built and the "
-        told += "camera's tests are skipped; type: sudo apt install libcap-dev"
-        session.warn(told)
-    install(session, "--editable", ".[server-v3,test]", *libraries)
+    install(session, "--editable", ".[server-v3,test]", *hardware_libraries(session))
     session.run("python", "-m", "pytest", *(session.posargs or ["tests/direct"]))
 
 
@@ -393,7 +396,8 @@ def direct(session: nox.Session) -> None:
 def attack(session: nox.Session) -> None:
     """Try to break every promise at full length; see docs/reliability.md."""
     needs(session, ATTACK_PYTHON, find_python(ATTACK_PYTHON))
-    install(session, "--editable", ".[server-v3,test]", *pinned("attack"))
+    needed = (*pinned("attack"), *hardware_libraries(session))
+    install(session, "--editable", ".[server-v3,test]", *needed)
     env = {"TIMELAPSE_V2_PYTHON": python_with_v2(session)}
     session.run("python", "-m", "campaigns", *session.posargs, env=env)
 
