@@ -8,6 +8,7 @@ import contextlib
 import json
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator
@@ -83,6 +84,31 @@ def test_record_makes_a_run(desk: Desk) -> None:
     told = json.loads(exif[piexif.ExifIFD.UserComment])
     assert told["instrument"]["state"]["stage"]["position"]["x"] == 0
     assert desk.rig.sim.light.level() > 0
+
+
+def test_record_goes_on_after_a_kill(desk: Desk) -> None:
+    """Killed with the lamp lit, the run is taken up by `record --resume`, whole."""
+    words = ("--microscope", "direct", "--out", str(desk.runs))
+    command = desk.command("record", plan_file(desk), *words)
+    process = subprocess.Popen(
+        command, env=desk.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    while len(list(desk.runs.glob("*/frames/*/*.jpeg"))) < 3:  # two are acknowledged
+        assert process.poll() is None, process.communicate()
+    process.kill()
+    process.communicate()
+    (folder,) = (path.parent for path in desk.runs.glob("*/run.json"))
+    with RunStore.open_read(folder) as store:
+        files = [folder / frame.file for frame in store.frames(0, 100)]
+    before = {path: path.read_bytes() for path in files}
+    done = record(desk, "--resume")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["status"]["end_reason"] == "completed"
+    assert sum(told["status"]["counts"].values()) == PLAN["frames"]
+    assert verify(Path(told["folder"])).ok
+    assert len(before) >= 2
+    assert all(path.read_bytes() == data for path, data in before.items())
 
 
 def test_serve_leaves_a_run_to_the_next_start(desk: Desk) -> None:
