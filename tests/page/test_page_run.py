@@ -109,7 +109,7 @@ def test_a_restart_of_the_server(visit: Any, stand: Any) -> None:
     stand.visitor.wait_for("running")
     before = stand.visitor.get("status")["last_frame"]["n"]
     visit.until(
-        "n => Number(document.querySelector('#last img').dataset.n) > n", before
+        "n => Number(document.querySelector('#last img')?.dataset.n) > n", before
     )
     visit.shows("#phase", "Recording")
     assert page.evaluate("window.mark") == 1
