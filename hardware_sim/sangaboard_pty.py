@@ -25,7 +25,7 @@ from openflexure_timelapse.ports import Clock
 
 __all__ = ["NOISE", "SangaboardPty"]
 
-NOISE = b"\xff\x00\xc3\x28\x80?\xfe\r\n"
+NOISE = b"\xff\x00\xc3\x28\x80?\xfe"
 """What arrives where a plug has a loose contact; no text in any encoding of ours."""
 PORT_NAME = "sangaboard"
 LINE_END = b"\r\n"
@@ -33,6 +33,9 @@ MOVING_S = 0.001
 LISTENING_S = 0.005
 LARGEST_READ = 4096
 ANSWER_S = 10.0
+BYTE_S = 10 / 115_200
+HOST_S = 0.01
+"""What a board with USB of its own waits once a host has opened its port."""
 
 
 class SangaboardPty:
@@ -50,6 +53,10 @@ class SangaboardPty:
         Which firmware it runs.
     faults : Faults or None
         Those of kinds ``board_…``; None for the instrument's own.
+    boot_s : float or None
+        Seconds of the machine's time for which a board is deaf whenever its port is
+        opened, since that starts it anew: an Arduino Nano in its bootloader. None: it
+        is not, as those with USB of their own. They greet who opens first.
 
     Attributes
     ----------
@@ -59,13 +66,15 @@ class SangaboardPty:
         Every command so far, for tests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a board and its cable may be)
         self,
         sim: SimMicroscope,
         clock: Clock,
         folder: Union[str, Path],
         dialect: str = "v1.0",
         faults: Optional[Faults] = None,
+        *,
+        boot_s: Optional[float] = None,
     ) -> None:
         self._sim, self._clock = sim, clock
         self._faults = sim.faults if faults is None else faults
@@ -76,6 +85,9 @@ class SangaboardPty:
         self.heard: List[str] = []
         self._master: Optional[int] = None
         self._is_open = False
+        self._boot_s = boot_s
+        self._awaits_host = False
+        self._boots_until_s = 0.0
         self._buffer = b""
         self._outbox: Deque[Tuple[float, bytes]] = collections.deque()
         self._orders: Deque[Tuple[Callable[[], None], threading.Event]] = (
@@ -172,8 +184,9 @@ class SangaboardPty:
                 done.set()
             while self._alarms and self._alarms[0][0] <= self._clock.monotonic_ns():
                 self._alarms.pop(0)[1]()
-            with self._mutex:
-                self._say(self._firmware.advance(self._clock.monotonic_ns()))
+            if not self._awaits_host:
+                with self._mutex:
+                    self._say(self._firmware.advance(self._clock.monotonic_ns()))
             self._read()
             self._obey()
             self._send()
@@ -191,13 +204,32 @@ class SangaboardPty:
             pause_s = MOVING_S
         elif self._polls_faults:
             pause_s = LISTENING_S
+        if time.monotonic() < self._boots_until_s:
+            pause_s = LISTENING_S
         if self._outbox:
             left_s = max(0.0, self._outbox[0][0] - time.monotonic())
             pause_s = left_s if pause_s is None else min(left_s, pause_s)
         found = poller.poll(None if pause_s is None else pause_s * 1000)
         if any(where == self._reader for where, _ in found):
             os.read(self._reader, LARGEST_READ)
-        self._is_open = self._somebody_listens()
+        was_open, self._is_open = self._is_open, self._somebody_listens()
+        if self._is_open and not was_open:
+            self._begin_to_hear()
+
+    def _begin_to_hear(self) -> None:
+        """Do what a board does when its port is opened."""
+        now_s = time.monotonic()
+        if self._boot_s is not None:
+            self._restart()
+            self._boots_until_s = now_s + self._boot_s
+        elif self._awaits_host:
+            self._boots_until_s = now_s + HOST_S
+        else:
+            return
+        self._awaits_host = False
+        with self._mutex:
+            banner = self._firmware.advance(self._clock.monotonic_ns())
+        self._post(self._boots_until_s, [line.encode("ascii") for line in banner])
 
     def _somebody_listens(self) -> bool:
         """Tell whether the other end of the line is open."""
@@ -216,7 +248,11 @@ class SangaboardPty:
             self._buffer += os.read(self._master, LARGEST_READ)
 
     def _obey(self) -> None:
-        """Let the board take each whole line, unless a move makes it deaf."""
+        """Let the board take each whole line, unless it is deaf or not yet up."""
+        if time.monotonic() < self._boots_until_s:
+            if self._boot_s is not None:
+                self._buffer = self._buffer[-2:]  # the bootloader had the rest
+            return
         while b"\n" in self._buffer and not self._firmware.is_deaf:
             line, self._buffer = self._buffer.split(b"\n", 1)
             command = line.decode("ascii", "replace").strip()
@@ -233,10 +269,16 @@ class SangaboardPty:
         late = None if number is None else self._faults.find("board_late", number)
         if late is not None:
             at_s += late.amount
+        spoilt = number is not None and self._has("board_garbage", number)
+        self._post(at_s, [NOISE if spoilt else line.encode("ascii") for line in lines])
+
+    def _post(self, at_s: float, lines: List[bytes]) -> None:
+        """Send lines from a time on, one after the other at the speed of the wire."""
+        if self._outbox:
+            at_s = max(at_s, self._outbox[-1][0])
         for line in lines:
-            spoilt = number is not None and self._has("board_garbage", number)
-            whole = line.encode("ascii") + LINE_END
-            self._outbox.append((at_s, NOISE if spoilt else whole))
+            at_s += (len(line) + len(LINE_END)) * BYTE_S
+            self._outbox.append((at_s, line + LINE_END))
 
     def _has(self, kind: FaultKind, number: int) -> bool:
         """Tell whether a fault meets this command."""
@@ -252,6 +294,8 @@ class SangaboardPty:
 
     def _follow(self, now_ns: int) -> None:
         """Bring the motors up to date for whoever looks at the sample."""
+        if self._awaits_host:
+            return
         with self._mutex:
             lines = self._firmware.advance(now_ns)
         if lines:
@@ -270,6 +314,7 @@ class SangaboardPty:
         fresh.replace(self._link)
         os.close(slave)
         self._master, self._is_open = master, False
+        self._awaits_host = True
         with self._mutex:
             self._firmware.restart()
 

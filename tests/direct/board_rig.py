@@ -2,7 +2,7 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 from hardware_sim import Fault, SimMicroscope, VirtualClock, build
 from hardware_sim.sangaboard_pty import SangaboardPty
@@ -38,12 +38,13 @@ class Rig:
         faults: Sequence[Fault] = (),
         *,
         reply_s: float = REPLY_S,
+        boot_s: Optional[float] = None,
         **settings: Any,
     ) -> None:
         self.folder = folder
         self.clock = VirtualClock(START_NS)
         self.sim: SimMicroscope = build(1, "empty", self.clock, faults)
-        self.wire = SangaboardPty(self.sim, self.clock, folder, dialect)
+        self.wire = SangaboardPty(self.sim, self.clock, folder, dialect, boot_s=boot_s)
         self.settings = StageSettings(**{**TRAVEL, **settings})
         self.reply_s = reply_s
         self.begin()

@@ -25,7 +25,18 @@ def wired(folder: Path, dialect: str, *faults: Fault) -> Wire:
     """Return a board at its cable, and the instrument behind it."""
     clock = ScaledClock(SPEED, RealClock())
     sim = build(1, "empty", clock, Faults(clock, faults))
-    return SangaboardPty(sim, clock, folder, dialect), sim
+    board = SangaboardPty(sim, clock, folder, dialect)
+    hear_greeting(board)
+    return board, sim
+
+
+def hear_greeting(board: SangaboardPty) -> None:
+    """Open a board that was just plugged in, and let it greet."""
+    with Path(board.port).open("rb", buffering=0) as line:
+        heard = b""
+        while not heard.endswith(b"\n"):
+            heard += line.read(1)
+    assert heard.startswith(b"Sangaboard Firmware v")
 
 
 @pytest.fixture(name="wire", params=DIALECTS)
@@ -143,6 +154,7 @@ def test_a_pulled_cable_is_an_error_and_its_name_is_gone(wire: Wire) -> None:
         with pytest.raises(OSError, match="rror"):
             library.query("p?")
     board.plug()
+    hear_greeting(board)
     with Sangaboard(board.port) as library:
         assert library.position == [0, 0, 0]
 

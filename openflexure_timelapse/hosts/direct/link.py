@@ -2,7 +2,8 @@
 
 What the library (0.4.1) does not do by itself: a silent board would be waited for
 without end, noise would come out as an error of Unicode, the banner of a board that
-starts anew would be taken for an answer, or thrown away before the next question.
+starts anew would be taken for an answer, or thrown away before the next question; that
+of one that has just got power would put each answer one question late.
 """
 
 import logging
@@ -23,6 +24,8 @@ BANNER = re.compile(r"(Sangaboard Firmware|OpenFlexure Motor Board) v\S+")
 LONGEST_LINE = 256
 MOST_LINES = 40
 TRIES = 3
+QUIET_S = 0.05
+"""Silence after which a board has said all; adapters hold bytes back up to 16 ms."""
 SHOWN = 40
 
 
@@ -96,13 +99,20 @@ class Link(Sangaboard):
             raise
 
     def test_communications(self) -> bool:
-        """Ask for the firmware, again where the first question fell on a restart."""
+        """Ask for the firmware, again where the first question fell on a restart.
+
+        What was heard may be the greeting of a board that has just started, with the
+        answer behind it; so it is heard out, or each answer would be one too late.
+        """
         for left in reversed(range(TRIES)):
             try:
-                return bool(super().test_communications())
+                is_there = bool(super().test_communications())
             except LinkTrouble:  # noqa: PERF203 (twice)
                 if not left:
                     raise
+            else:
+                self._hear_out()
+                return is_there
         return False
 
     def check_valid_firmware(self) -> bool:
@@ -168,6 +178,14 @@ class Link(Sangaboard):
         with self.communications_lock:
             ready, _, _ = select.select([self._ser.fileno()], [], [], wait_s)
             return self.readline().strip() if ready else None
+
+    def _hear_out(self) -> None:
+        """Throw away what comes, until nothing does."""
+        for _ in range(MOST_LINES):
+            ready, _, _ = select.select([self._ser.fileno()], [], [], QUIET_S)
+            if not ready:
+                return
+            self._ser.read(max(1, self._ser.in_waiting))
 
     def _listen_for_banner(self, text: str) -> None:
         """Raise when a board says that it has started anew."""
