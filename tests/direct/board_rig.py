@@ -45,13 +45,14 @@ class Rig:
         self.clock = VirtualClock(START_NS)
         self.sim: SimMicroscope = build(1, "empty", self.clock, faults)
         self.wire = SangaboardPty(self.sim, self.clock, folder, dialect, boot_s=boot_s)
+        self.port: Optional[str] = self.wire.port
         self.settings = StageSettings(**{**TRAVEL, **settings})
         self.reply_s = reply_s
         self.begin()
 
     def begin(self) -> None:
         """Start our side, as a program that begins does."""
-        self.board = Board(self.wire.port, self.reply_s)
+        self.board = Board(self.port, self.reply_s)
         kept = KeptPlace(self.folder / "place.json", RealDisk())
         self.stage = DirectStage(self.board, self.clock, self.settings, kept)
 

@@ -14,8 +14,9 @@ from openflexure_timelapse.errors import (
     HardwareError,
     HardwareTimeoutError,
 )
-from openflexure_timelapse.hosts.direct.board import Board, _not_opened
+from openflexure_timelapse.hosts.direct.board import Board
 from openflexure_timelapse.hosts.direct.light import DirectLight
+from openflexure_timelapse.hosts.direct.port import _not_opened
 from openflexure_timelapse.ports import StagePosition
 
 FAR = StagePosition(600, -400, 300)

@@ -6,25 +6,29 @@ is never repeated, since nobody knows whether it was heard. Each trouble is an i
 which the run's log takes over.
 """
 
-import errno
 import re
 import threading
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Match, Optional, Tuple, Type
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Dict, List, Match, Optional, Tuple
 
 from openflexure_timelapse.errors import (
     HardwareBusyError,
     HardwareError,
     HardwareTimeoutError,
 )
-from openflexure_timelapse.hosts.direct.claims import told_users, users_of
+from openflexure_timelapse.hosts.direct.port import (
+    check_library,
+    find_ports,
+    open_first,
+    ports_after,
+)
 from openflexure_timelapse.ports import JsonDict
 
 if TYPE_CHECKING:
     from openflexure_timelapse.hosts.direct.link import Link
 
-__all__ = ["ANY", "OBEYED", "Board", "BoardFacts", "find_ports"]
+__all__ = ["ANY", "OBEYED", "Board", "BoardFacts"]
 
 ANY = r".*"
 """An answer of which only the end matters."""
@@ -32,22 +36,14 @@ OBEYED = r"(?!Error|Type ).+"
 """An answer that is no refusal: firmware 1.0.4 is not public, its words not known."""
 DONE = r"(done\.?|stopped)"
 COUNT = r"(-?\d+) (-?\d+) (-?\d+)"
-# In the order in which a Sangaboard is likely: on USB, then on the pins of the Pi.
-DEVICES = Path("/dev")
-PORTS = ("ttyUSB*", "ttyACM*", "serial0", "ttyAMA0", "ttyS0")
 MOST_INCIDENTS = 200
 NEW = 1
-TAKEN = (errno.EAGAIN, errno.EBUSY)
-ADVICE = {
-    errno.ENOENT: "is not there; check the cable, or name another port",
-    errno.EACCES: "may not be opened by this user; type: "
-    "sudo usermod -aG dialout $USER, then log in again",
-}
+LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
 class BoardFacts:
-    """What does not change about a board.
+    """What does not change about a board, but for the number of its port.
 
     Attributes
     ----------
@@ -101,7 +97,7 @@ class Board:
     """
 
     def __init__(self, port: Optional[str] = None, reply_s: float = 2.0) -> None:
-        _check_library()
+        check_library()
         self._reply_s = reply_s
         self._lock = threading.RLock()
         self._incidents: List[JsonDict] = []
@@ -110,7 +106,10 @@ class Board:
         self._is_closed = False
         self._moves_deaf = False
         self.epoch = 0
-        self._link: Optional[Link] = self._first_link(port)
+        self._is_named = port is not None
+        self._lost_s = 0.0
+        ports = find_ports() if port is None else [port]
+        self._link: Optional[Link] = open_first(ports, reply_s)
         self.facts = _facts_of(self._link)
         if not self.facts.is_blocking:
             self.keep("blocking_moves", "blocking_moves false", OBEYED)
@@ -287,6 +286,7 @@ class Board:
         link, self._link = self._link, None
         self._moves_deaf = False
         if link is not None:
+            self._lost_s = time.monotonic()
             link.close()
 
     def _ready_link(self) -> "Link":
@@ -294,9 +294,10 @@ class Board:
         if self._is_closed:
             raise HardwareError("The board was closed; start the program again.")
         if self._link is None:
-            self._link = _open(self.facts.port, self._reply_s)
+            self._link = self._reopen()
             self._needs_restoring = True
             self.epoch += 1
+            self.facts = replace(self.facts, port=self._link.name)
             self.note("reconnected", f"{self._link.firmware} at {self.facts.port}")
         link = self._link
         while self._needs_restoring:
@@ -311,65 +312,21 @@ class Board:
                     raise self._strange(message, answer)
         return link
 
-    def _first_link(self, port: Optional[str]) -> "Link":
-        """Open the port that is named, or the first usual one with a board."""
-        if port is not None:
-            return _open(port, self._reply_s)
-        ports = find_ports()
-        reasons = []
-        for name in ports:
+    def _reopen(self) -> "Link":
+        """Open the port again.
+
+        A board with USB of its own takes its port along when it starts anew, and comes
+        back after a second or so: a port that has just been lost is waited for.
+        """
+        port = self.facts.port
+        while True:
             try:
-                return _open(name, self._reply_s)
-            except HardwareError as exc:  # noqa: PERF203 (a few ports)
-                reasons.append(str(exc))
-        tried = f"tried {', '.join(ports)}" if ports else "there is no serial port"
-        message = f"No Sangaboard was found ({tried}); connect it, or name its port."
-        raise HardwareError(" ".join([message, *reasons[-1:]]))
-
-
-def find_ports() -> List[str]:
-    """Return the serial ports at which a board may be, the likely ones first."""
-    return [str(port) for names in PORTS for port in sorted(DEVICES.glob(names))]
-
-
-def _check_library() -> None:
-    """Refuse where the library is missing, with the command that installs it."""
-    try:
-        _link_class()
-    except ImportError as exc:
-        message = f"The library for the Sangaboard cannot be loaded ({exc}); install "
-        message += "it with: pip install 'openflexure-timelapse[direct]'"
-        raise HardwareError(message) from exc
-
-
-def _link_class() -> "Type[Link]":
-    """Import the library when it is needed: it is an extra."""
-    from openflexure_timelapse.hosts.direct.link import Link  # noqa: PLC0415 (see above)
-
-    return Link
-
-
-def _open(port: str, reply_s: float) -> "Link":
-    """Open a port, and tell in our words why it cannot be."""
-    try:
-        return _link_class()(port, reply_s)
-    except HardwareError:
-        raise
-    except Exception as exc:  # pyserial and the library raise what they like
-        raise _not_opened(port, exc) from exc
-
-
-def _not_opened(port: str, error: Exception) -> HardwareError:
-    """Return why a port cannot be used, and what to do."""
-    number = getattr(error, "errno", None)
-    users = users_of(port)
-    if users or number in TAKEN:
-        by = told_users(users) if users else "another part of this program"
-        return HardwareBusyError(f"{port} is in use by {by}; end it, then try again.")
-    if number in ADVICE:
-        return HardwareError(f"The board's port {port} {ADVICE[number]}.")
-    message = f"No Sangaboard answers at {port} ({error}); "
-    return HardwareError(message + "check its cable, its power and the port.")
+                ports = [port] if self._is_named else ports_after(port)
+                return open_first(ports, self._reply_s)
+            except HardwareError:
+                if time.monotonic() > self._lost_s + self._reply_s:
+                    raise
+            time.sleep(LOOK_S)
 
 
 def _facts_of(link: "Link") -> BoardFacts:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional
 
-from openflexure_timelapse.hosts.direct.board import find_ports
 from openflexure_timelapse.hosts.direct.check_board import check_board
 from openflexure_timelapse.hosts.direct.check_camera import check_camera
 from openflexure_timelapse.hosts.direct.check_computer import check_computer
@@ -21,6 +20,7 @@ from openflexure_timelapse.hosts.direct.claims import (
 )
 from openflexure_timelapse.hosts.direct.config import DirectSettings
 from openflexure_timelapse.hosts.direct.opening import PLACE_FILE
+from openflexure_timelapse.hosts.direct.port import find_ports
 from openflexure_timelapse.hosts.finding import Finding
 from openflexure_timelapse.ports import Clock
 
