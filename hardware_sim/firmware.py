@@ -20,6 +20,8 @@ __all__ = ["DIALECTS", "Dialect", "Firmware"]
 NS_PER_US = 1_000
 STEP_US = 1_000
 RAMP_US = 0
+SAVING_NS = 40_000_000
+"""What firmware 0.5 needs at most to write twelve bytes into its slow memory."""
 PWM_CHANNELS = 2
 END = "--END--"
 UNKNOWN = "Type 'help' for a list of commands."
@@ -61,7 +63,7 @@ DIALECTS: Mapping[str, Dialect] = {
         board="Sangaboard v0.3",
         modules=(),
         is_new=False,
-        moved="done",
+        moved="done.",
         released="motors released",
     ),
     "v1.0": Dialect(
@@ -175,9 +177,14 @@ class Firmware:
         return words
 
     def _begin_anew(self) -> None:
-        """Be as after switching on: the lamp is dark, version 1 counts from zero."""
-        self.count: Steps = (0, 0, 0) if self._dialect.is_new else self._saved
-        self._blocks = not self._dialect.is_new
+        """Be as after switching on: the lamp is dark, moves are waited for.
+
+        Version 1 counts from zero, and on a Pico it has no memory for its speed.
+        """
+        self.count: Steps = self._saved
+        if self._dialect.is_new:
+            self.count, self._step_us, self._ramp_us = (0, 0, 0), STEP_US, RAMP_US
+        self._blocks = True
         self._tells_stop = False
         self._pwm = [0.0] * PWM_CHANNELS
 
@@ -201,7 +208,8 @@ class Firmware:
             self.restart()
         elif move is not None:
             self._turn_to(move, now_ns)
-            if now_ns >= move.end_ns:
+            saving_ns = 0 if self._dialect.is_new else SAVING_NS
+            if now_ns >= move.end_ns + saving_ns:
                 self._end(move)
         told, self._told = self._told, []
         return told
@@ -326,12 +334,12 @@ class Firmware:
         return "ramp_time" if self._dialect.is_new else "ramp time"
 
     def _set_step(self, numbers: List[float]) -> str:
-        """Set the time for one step; survives a restart."""
+        """Set the time for one step; version 0.5 remembers it."""
         self._step_us = max(1, int(numbers[0])) if numbers else self._step_us
         return "done."
 
     def _set_ramp(self, numbers: List[float]) -> str:
-        """Set the time of speeding up; survives a restart."""
+        """Set the time of speeding up; version 0.5 remembers it."""
         self._ramp_us = max(0, int(numbers[0])) if numbers else self._ramp_us
         return "done."
 

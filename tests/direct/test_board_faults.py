@@ -157,13 +157,16 @@ def test_a_restart_between_moves_loses_no_place(tmp_path: Path) -> None:
 def test_a_restart_that_nobody_heard_is_seen_in_the_count(tmp_path: Path) -> None:
     """The banner may be lost; a count of zero is not where we left the stage."""
     with rig(tmp_path) as made:
+        DirectLight(made.board).set_level(0.5)
         made.stage.move_to(FAR)
         made.wire._firmware.restart()
         made.wire._firmware._told = []
         assert made.stage.position() == FAR
+        assert made.sim.light.level() == 0.5
         assert kinds(made) == ["place_restored"]
         made.stage.move_to(BACK)
         assert made.true_steps() == [0, 0, 0]
+        assert kinds(made) == []
 
 
 def test_an_old_board_keeps_its_count_through_a_restart(tmp_path: Path) -> None:
@@ -354,6 +357,7 @@ def test_an_old_board_stops_between_two_parts_of_a_way(tmp_path: Path) -> None:
         place = made.stage.position()
         assert 1000 < place.x < 2500
         assert made.true_steps() == [place.x, place.y, place.z]
+        assert kinds(made) == []
         made.stage.move_to(BACK)
         assert made.true_steps() == [0, 0, 0]
 

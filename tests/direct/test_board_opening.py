@@ -78,6 +78,22 @@ def test_a_board_that_starts_anew_when_its_port_is_opened_is_waited_for(
         assert "place_unsure" not in kinds(made)
 
 
+def test_a_move_that_nobody_follows_any_more_ends_before_the_port_is_opened_anew(
+    tmp_path: Path,
+) -> None:
+    """That would start an old board anew in the middle of its way, uncounted."""
+    with rig(tmp_path, "v0.5", boot_s=0.3) as made:
+        made.stage.move_to(FAR)
+        glide = made.stage.glide(StagePosition(2500, 0, 300))
+        glide._mover.look(glide, 0.05)  # the board has taken the command by then
+        made.clock.advance(500_000_000)
+        made.stage.break_off(glide)
+        assert made.stage.position() == StagePosition(2500, 0, 300)
+        assert made.true_steps() == [2500, 0, 300]
+        assert made.stage.state()["unsure_steps"] == {"x": 0, "y": 0, "z": 0}
+        assert kinds(made) == []
+
+
 def test_a_board_is_found_again_under_the_next_number(found: Rig) -> None:
     """Its old number is ours until we notice; the kernel gives it to nobody else."""
     found.stage.move_to(FAR)

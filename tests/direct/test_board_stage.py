@@ -158,6 +158,19 @@ def test_the_speed_is_written_only_where_it_differs(tmp_path: Path) -> None:
         assert made.clock.monotonic_ns() - before_ns >= 4 * NS_PER_S
 
 
+def test_a_board_that_forgets_its_speed_is_told_it_again(tmp_path: Path) -> None:
+    """A Pico has no memory for it; a move would last twice as long as it may."""
+    with rig(tmp_path, step_us=400) as made:
+        made.stage.move_to(FAR)
+        made.wire.restart()
+        made.stage.move_to(StagePosition(8000, 0, 0))
+        assert made.true_steps() == [8000, 0, 0]
+        made.wire.unplug()
+        made.wire.plug()
+        made.stage.move_to(BACK)
+        assert made.true_steps() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_coils_are_released_after_a_visit_if_asked(
     tmp_path: Path, dialect: str

@@ -141,6 +141,24 @@ def test_a_program_that_died_in_a_move_trusts_a_board_that_did_not(
         assert made.stage.state()["unsure_steps"] == {"x": 0, "y": 0, "z": 0}
 
 
+def test_a_move_of_a_program_that_died_is_ended(tmp_path: Path) -> None:
+    """The board goes on alone; who comes next finds it in the middle of its way."""
+    with rig(tmp_path) as made:
+        made.stage.move_to(FAR)
+        made.stage.glide(StagePosition(7000, 0, 0))
+        made.board.close()  # as the kernel does for a process that was killed
+        made.clock.advance(1_000_000_000)
+        made.begin()
+        assert not made.wire._firmware.is_moving
+        place = made.stage.position()
+        assert made.true_steps() == [place.x, place.y, place.z]
+        made.clock.advance(1_000_000_000)
+        assert made.stage.position() == place
+        made.stage.move_to(BACK)
+        assert made.true_steps() == [0, 0, 0]
+        assert kinds(made) == []
+
+
 def test_somebody_else_has_moved_the_stage(tmp_path: Path) -> None:
     """Between two programs of ours a third one moved: the count tells how far."""
     from sangaboard import Sangaboard  # noqa: PLC0415 (that third program)

@@ -206,6 +206,12 @@ class Board:
             self._kept[name] = (message, form)
             return self.ask(message, form)
 
+    def set_again(self) -> None:
+        """Take note that the board has started anew without a word."""
+        with self._lock:
+            self.epoch += 1
+            self._needs_restoring = True
+
     def close(self) -> None:
         """Close the port."""
         with self._lock:

@@ -60,6 +60,16 @@ class Course:
         return self.begun_ns + (self.longest * self.step_us + ramp_us) * NS_PER_US
 
     @property
+    def told_ns(self) -> int:
+        """Return the monotonic time at which a board should have told its end.
+
+        Its clock is not ours, and firmware 0.5 writes its count into a slow memory
+        before it speaks.
+        """
+        late_ns = int(LAG_S * NS_PER_S)
+        return self.end_ns + late_ns + (self.end_ns - self.begun_ns) // OFF_BY
+
+    @property
     def deadline_ns(self) -> int:
         """Return the monotonic time at which it must be over.
 

@@ -27,7 +27,8 @@ MOVING = r"true|false"
 FIRST_NUMBER = r"\D*(\d*).*"  # the words around it differ between the firmwares
 TOLD: Dict[str, str] = {
     "restarted": "The board started anew and counts from {count}; the stage did not "
-    "move meanwhile, so it still is at {place}.",
+    "move meanwhile, so it still is at {place}. If another program has sent it to the "
+    "board's zero instead, set its zero again.",
     "broken_move": "A move was broken off by a restart of the board or of its supply; "
     "the stage is near {place}, by {unsure} steps unsure. Set its zero again when you "
     "can.",
@@ -92,13 +93,15 @@ class Motion:
 
     def _first_place(self) -> Reckoning:
         """Return the place that was noted, or else what the board counts."""
-        noted, count = self._kept.read(), self._board.count()
+        noted = self._kept.read()
+        self._epoch = self._board.epoch - 1  # nobody heard what it did meanwhile
+        self._stand_still()
+        count = self._board.count()
         if noted is None:
             x, y, z = (sign * steps for sign, steps in zip(self._signs, count))
             self.known = Reckoning(count, StagePosition(x, y, z))
         else:
             self.known = noted
-            self._epoch = self._board.epoch - 1  # nobody heard what it did meanwhile
             self._judge(count)
         self.write_note()
         return self.known
@@ -115,7 +118,7 @@ class Motion:
         """
         with self.lock:
             if self.glide is None:
-                self._judge(self._board.count())
+                self._find()
                 return self.known.place
             if self._board.facts.is_blocking:
                 return self.glide.course.at(self._clock.monotonic_ns())
@@ -140,7 +143,7 @@ class Motion:
         if self.glide is not None:
             self.break_off(self.glide)
         self._turn += 1
-        self._judge(self._board.count())
+        self._find()
         if not (even_unsure or self.known.is_sure or self._settings.move_when_unsure):
             message = f"The stage is near {told_place(self.known.place)}, by "
             message += f"{self.known.unsure} steps unsure since a move was broken off; "
@@ -175,10 +178,26 @@ class Motion:
             self._board.note("place_not_kept", trouble)
         self._unkept = trouble
 
-    def _judge(self, count: Tuple[int, int, int]) -> str:
+    def _find(self) -> None:
+        """Find out where the stage is; a move that was lost sight of ends here."""
+        if self.known.moving is not None:
+            self._stand_still()
+        self._judge(self._board.count())
+
+    def _stand_still(self) -> None:
+        """End a move that goes on without us: of a program that died, or a bad line."""
+        is_deaf = self._board.facts.is_blocking
+        if not is_deaf and self._board.ask("moving?", MOVING)[0] == "true":
+            self._board.ask("stop", ANY)
+            self._epoch = self._board.epoch  # one that moves has not started anew
+
+    def _judge(self, count: Tuple[int, int, int]) -> None:
         """Take over what the board counts while nothing moves."""
-        went_on = self._board.epoch == self._epoch
-        self._epoch = self._board.epoch
+        epoch = self._board.epoch
+        went_on = epoch == self._epoch
+        if not went_on:
+            self.step_us, self._ramp_us = self._set_speed(self._settings.step_us)
+        self._epoch = epoch
         starts_from_zero = self._board.facts.starts_from_zero
         self.known, what = found(
             self.known,
@@ -195,7 +214,9 @@ class Motion:
             detail = TOLD[what].format(count=count, place=place, unsure=unsure)
             self._board.note(NAMES[what], detail)
         self.write_note()
-        return what
+        if what == "restarted" and went_on:  # without a word, so nothing is set
+            self._board.set_again()
+            self._judge(count)
 
     # ------------------------------------------------------------------------- moving
 
@@ -275,10 +296,14 @@ class Motion:
             self.break_off(glide)
             raise
         if stopped:
-            if self._board.facts.is_blocking:
-                self._clock.wait_until(glide.end_ns, self._clock.signal())
+            self.let_end(glide)
             self.break_off(glide)
             raise HardwareError(self._told_stop())
+
+    def let_end(self, glide: Glide) -> None:
+        """Wait for the end of a move that a deaf board cannot be asked to stop."""
+        if glide is self.glide and self._board.facts.is_blocking:
+            self._clock.wait_until(glide.course.told_ns, self._clock.signal())
 
     def break_off(self, glide: Glide) -> None:
         """End a move that is not to go on, and find out where the stage is."""
@@ -352,10 +377,7 @@ class Motion:
     def _after_trouble(self) -> None:
         """Let nothing turn, and read the place; if that fails, before the next move."""
         try:
-            is_deaf = self._board.facts.is_blocking
-            if not is_deaf and self._board.ask("moving?", MOVING)[0] == "true":
-                self._board.ask("stop", ANY)
-                self._epoch = self._board.epoch  # one that moves has not started anew
+            self._stand_still()
             self._judge(self._board.count())
         except HardwareError as exc:
             self._board.note("place_not_read", str(exc))

@@ -138,7 +138,11 @@ class DirectStage:
         return LONGEST_DEAF_MOVE if self._board.facts.is_blocking else None
 
     def break_off(self, glide: Glide) -> None:
-        """End a move that is not to go on, and find out where the stage is."""
+        """End a move that is not to go on, and find out where the stage is.
+
+        A board with firmware 0.5 makes it to its end first.
+        """
+        self._motion.let_end(glide)
         self._motion.break_off(glide)
 
     def stop(self) -> None:

@@ -38,8 +38,9 @@ class StageSettings(Document):
         Whether the coils are without current between visits: cooler, and each motor
         may spring to its next notch.
     step_us : int
-        Microseconds for a step. The board keeps it where it survives a power cut, so it
-        is written only where it differs.
+        Microseconds for a step. Most boards keep it over a power cut, in a memory that
+        wears out: it is written only where it differs, and looked at again whenever the
+        board may have started anew.
     move_when_unsure : bool
         Whether the stage goes on by its best guess after a move was broken off by a
         restart of the board or a power cut. Every frame then says by how many steps the
