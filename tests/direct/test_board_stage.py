@@ -14,6 +14,7 @@ from openflexure_timelapse.errors import (
     InvalidRequestError,
     OutOfReachError,
 )
+from openflexure_timelapse.hosts.direct.board import ANY
 from openflexure_timelapse.hosts.direct.glide import Course
 from openflexure_timelapse.hosts.direct.light import USUAL_LEVEL, DirectLight
 from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
@@ -265,10 +266,21 @@ def test_a_level_does_not_walk_down(tmp_path: Path) -> None:
         for _ in range(50):
             light.set_level(light.level())
         assert made.sim.light.level() == shown
-        again = DirectLight(made.board)
-        for _ in range(50):
-            again.set_level(again.level())
-        assert abs(made.sim.light.level() - shown) <= 1 / 32
+
+
+@pytest.mark.parametrize("output", ["cc", "pwm0"])
+def test_a_level_stays_over_many_starts_of_the_program(
+    tmp_path: Path, output: str
+) -> None:
+    """Each start, and each check-up, finds the lamp as it was and leaves it so."""
+    question = "led_cc?" if output == "cc" else "led_pwm?"
+    with rig(tmp_path) as made:
+        for level in (1 / 32, 0.1, 0.28, USUAL_LEVEL, 11 / 32, 0.59, 1.0):
+            DirectLight(made.board, output).set_level(level)
+            told = made.board.ask(question, ANY)[0]
+            for _ in range(5):
+                DirectLight(made.board, output)
+            assert made.board.ask(question, ANY)[0] == told
 
 
 def test_a_light_that_does_not_obey_is_shown_as_it_is(tmp_path: Path) -> None:

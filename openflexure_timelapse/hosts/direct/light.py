@@ -11,6 +11,8 @@ __all__ = ["USUAL_LEVEL", "DirectLight"]
 USUAL_LEVEL = 0.32
 """Of 100 mA; what OpenFlexure server v3 sets its LED to."""
 ONE_STEP = 1 / 32
+SHOWN_LESS = 0.005
+"""By so much a level read back may be below its step: the board shows hundredths."""
 CURRENT = "cc"
 
 
@@ -68,8 +70,11 @@ class DirectLight:
         if not (math.isfinite(level) and 0.0 <= level <= 1.0):
             message = f"The light has no level {level}; choose one from 0 to 1."
             raise HardwareError(message)
-        command = "led_cc" if self._channel is None else f"led_pwm {self._channel}"
-        self._board.keep("light", f"{command} {level:.4f}", r"(CC LED|PWM:\d+):[\d.]+")
+        command = f"led_pwm {self._channel} {level:.4f}"
+        if self._channel is None:
+            told = min(1.0, level + SHOWN_LESS) if level else 0.0
+            command = f"led_cc {told:.4f}"
+        self._board.keep("light", command, r"(CC LED|PWM:\d+):[\d.]+")
         self._set = level
 
     def _find(self, output: str) -> Optional[int]:
