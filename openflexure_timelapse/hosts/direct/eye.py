@@ -6,12 +6,14 @@ goes on beside them. A request is held only for the time of a copy.
 
 import io
 import time
+from concurrent.futures import TimeoutError  # noqa: A004 (the builtin only from 3.11)
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 import libcamera
 from picamera2 import Picamera2
 
+from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct import camera_memory, vitals
 from openflexure_timelapse.hosts.direct.camera_pictures import blank_bytes, half_of
 from openflexure_timelapse.hosts.direct.eye_stills import Stills
@@ -135,7 +137,11 @@ class Eye:
         """
         flush_ns = time.monotonic_ns()
         job = self._camera.capture_request(wait=False, flush=flush_ns)
-        request = job.get_result(timeout=PROBE_S)
+        try:
+            request = job.get_result(timeout=PROBE_S)
+        except TimeoutError as exc:
+            message = f"The camera gave no frame within {PROBE_S:g} s of its start; "
+            raise HardwareError(message + "look at its ribbon cable.") from exc
         try:
             request.save_dng(io.BytesIO())
         except Exception as exc:  # noqa: BLE001 - a library's; it is the answer
