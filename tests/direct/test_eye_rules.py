@@ -228,6 +228,8 @@ def test_another_computer_tells_nothing(
         {"stream_fps": 0.0},
         {"stall_s": float("nan")},
         {"quality": 101},
+        {"exposure_us": 2_500_000.0},
+        {"exposure_us": 0.0},
         {"buffers": 1},
     ],
 )

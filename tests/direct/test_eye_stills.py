@@ -188,6 +188,19 @@ def test_a_long_exposure_makes_its_frames_longer(eyes: Eyes) -> None:
     assert camera.exposure() == before
 
 
+def test_a_long_exposure_may_be_fixed(eyes: Eyes) -> None:
+    """It is not cut to a frame of the live view: from the start, and after a lock."""
+    camera = eyes(exposure_us=150_000.0).camera
+    before = camera.exposure()
+    assert camera.capture("stream").metadata["exposure_us"] >= 149_980
+    locked = camera.lock_exposure()
+    camera.lock_exposure({**locked, "exposure_us": 2000.0})
+    camera.restore_exposure(before)
+    for _ in range(20):
+        told = camera.preview().metadata
+    assert told["exposure_us"] >= 149_980
+
+
 def test_raw_data_are_had_or_refused_with_a_reason(eyes: Eyes) -> None:
     """The DNG writer of the package index does not fit; it is tried at the start."""
     camera = eyes(raw=True).camera

@@ -10,6 +10,7 @@ __all__ = ["MODES", "CameraSettings"]
 MODES = ("full", "half", "stream")
 """The sizes of a still: all pixels, each two by two of them as one, the live view's."""
 FORMATS = ("YUV420", "BGR888")
+US_PER_S = 1_000_000
 
 Pair = Tuple[float, float]
 
@@ -79,8 +80,8 @@ class CameraSettings:
         Raises
         ------
         InvalidRequestError
-            For an unknown mode or format, a size that is odd, or a rate, quality or
-            time that is not above 0.
+            For an unknown mode or format, a size that is odd, a rate, quality or time
+            that is not above 0, or an exposure so long that it looks like a stall.
         """
         if self.default_mode not in MODES:
             raise _refused("default_mode", self.default_mode, ", ".join(MODES))
@@ -93,6 +94,10 @@ class CameraSettings:
         for name in ("stream_fps", "stall_s", "start_s", "still_s"):
             if not getattr(self, name) > 0:
                 raise _refused(name, getattr(self, name), "a number above 0")
+        longest_us = self.stall_s * US_PER_S / 2
+        if self.exposure_us is not None and not 0 < self.exposure_us <= longest_us:
+            known = "a time above 0, and no longer than half of stall_s"
+            raise _refused("exposure_us", self.exposure_us, known)
         for name in ("quality", "stream_quality"):
             if not 1 <= getattr(self, name) <= 100:  # noqa: PLR2004 (per cent)
                 raise _refused(name, getattr(self, name), "1 to 100")

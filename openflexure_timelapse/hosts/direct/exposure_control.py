@@ -73,20 +73,18 @@ class ExposureControl:
     def controls(self) -> Dict[str, Any]:
         """Return what a camera that starts is told."""
         lock = self._lock
-        own = self._fixed if lock is None else self._locking(lock)
-        return {**self._others, **own}
+        own = self._fixed if lock is None else lock.controls()
+        return {**self._others, **self._paced(own)}
 
     def _wanted(self) -> Dict[str, Any]:
         """Return what a camera that runs is told of its exposure."""
-        if self._lock is not None:
-            return self._locking(self._lock)
-        limits = {"FrameDurationLimits": [self._frame_us, self._frame_us]}
-        return {**_automatic(self._fixed), **limits}
+        lock = self._lock
+        return self._paced(_automatic(self._fixed) if lock is None else lock.controls())
 
-    def _locking(self, lock: ExposureLock) -> Dict[str, Any]:
-        """Return what freezes the exposure; one longer than a frame makes it longer."""
-        frame_us = max(self._frame_us, int(lock.exposure_us) + SPARE_US)
-        return {**lock.controls(), "FrameDurationLimits": [frame_us, frame_us]}
+    def _paced(self, controls: Mapping[str, Any]) -> Dict[str, Any]:
+        """Return controls with the time of a frame; a long exposure makes it longer."""
+        frame_us = max(self._frame_us, controls.get("ExposureTime", 0) + SPARE_US)
+        return {**controls, "FrameDurationLimits": [frame_us, frame_us]}
 
     def told(self) -> JsonDict:
         """Return how exposure is controlled, as `restore` wants it."""
@@ -183,7 +181,7 @@ class ExposureControl:
         lock = self._lock
         if lock is None:
             return
-        self._ask(self._locking(lock))
+        self._ask(self._paced(lock.controls()))
         until_ns = self._machine.monotonic_ns() + int(APPLYING_S * NS_PER_S)
         agreeing, objection = 0, "silent"
         # Another line that is near enough to be taken for the wanted one may be on its
