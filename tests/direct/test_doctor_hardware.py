@@ -14,7 +14,11 @@ import pytest
 from hardware_sim import Fault
 from hardware_sim.camera_feed import SensorShape
 from hardware_sim.direct_rig import DirectRig
-from openflexure_timelapse.hosts.direct.check_computer import _throttled
+from openflexure_timelapse.hosts.direct import vitals
+from openflexure_timelapse.hosts.direct.check_computer import (
+    _throttled,
+    check_computer,
+)
 from openflexure_timelapse.hosts.direct.report import report_of
 from openflexure_timelapse.hosts.finding import Finding
 
@@ -236,3 +240,19 @@ def test_names_are_taken_out_of_a_report() -> None:
     wanted = "~/runs of user on this-computer \\| with picamera2 and pi-gpio"
     assert f"| **bad** | Disk | {wanted} |" in report
     assert getpass.getuser()  # there is one to be taken out
+
+
+@pytest.mark.parametrize(("total_mb", "level"), [(256, "good"), (64, "warning")])
+def test_the_camera_s_memory_is_judged_by_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, total_mb: int, level: str
+) -> None:
+    """What is not free may only be lent, and can be had back."""
+    (tmp_path / "model").write_text("Raspberry Pi 4 Model B Rev 1.4\0")
+    memory = f"CmaTotal: {total_mb * 1024} kB\nCmaFree: 3000 kB\n"
+    (tmp_path / "memory").write_text(memory)
+    monkeypatch.setattr(vitals, "MODEL", tmp_path / "model")
+    monkeypatch.setattr(vitals, "MEMORY", tmp_path / "memory")
+    findings = {each.topic: each for each in check_computer(tmp_path / "runs")}
+    found = findings["Camera memory"]
+    assert found.level == level
+    assert "3 MB of it free" in found.detail

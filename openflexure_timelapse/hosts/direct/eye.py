@@ -45,15 +45,13 @@ class Eye:
         self._camera = Picamera2(settings["camera_number"])
         size = _even(settings["size"] or self._camera.sensor_resolution)
         small = _even(settings["stream_size"] or (size[0] // 4, size[1] // 4))
-        needs = vitals.needs_contiguous_memory()
+        self._raw = bool(settings["raw"])
         memory = camera_memory.choose_memory(
-            size,
-            small,
-            vitals.cma_free_bytes() if needs else None,
+            camera_memory.Demand(size, small, self._raw),
+            _contiguous_memory(),
             settings["main_format"],
             settings["buffers"],
         )
-        self._raw = bool(settings["raw"])
         self._configure(settings, size, small, memory)
         self._stream = Stream(outbox, settings["stream_quality"])
         self._stills = Stills(self._camera, outbox, settings["quality"])
@@ -150,6 +148,14 @@ class Eye:
         finally:
             request.release()
         return ""
+
+
+def _contiguous_memory() -> Optional[camera_memory.ContiguousMemory]:
+    """Return what there is of it; None where the camera needs none, or it is unknown."""
+    free, total = vitals.cma_free_bytes(), vitals.cma_total_bytes()
+    if free is None or total is None or not vitals.needs_contiguous_memory():
+        return None
+    return camera_memory.ContiguousMemory(free, total)
 
 
 def _even(size: Any) -> Tuple[int, int]:
