@@ -184,7 +184,9 @@ def test_buffers_are_chosen_by_memory(
     ("raw", "buffers", "megabytes"), [(False, 4, 113), (False, 2, 87), (True, 4, 137)]
 )
 def test_what_the_library_takes_for_itself_is_counted(
-    raw: bool, buffers: int, megabytes: int
+    raw: bool,  # noqa: FBT001 (of a table)
+    buffers: int,
+    megabytes: int,
 ) -> None:
     """A set of its own, and four of the sensor's own data, or two beside four of ours.
 

@@ -94,16 +94,20 @@ class CameraSettings:
         for name in ("stream_fps", "stall_s", "start_s", "still_s"):
             if not getattr(self, name) > 0:
                 raise _refused(name, getattr(self, name), "a number above 0")
-        longest_us = self.stall_s * US_PER_S / 2
-        if self.exposure_us is not None and not 0 < self.exposure_us <= longest_us:
-            known = "a time above 0, and no longer than half of stall_s"
-            raise _refused("exposure_us", self.exposure_us, known)
         for name in ("quality", "stream_quality"):
             if not 1 <= getattr(self, name) <= 100:  # noqa: PLR2004 (per cent)
                 raise _refused(name, getattr(self, name), "1 to 100")
         if self.buffers is not None and self.buffers < 2:  # noqa: PLR2004 (see message)
             known = "2 or more: one is filled while the other one is read"
             raise _refused("buffers", self.buffers, known)
+        self._check_exposure()
+
+    def _check_exposure(self) -> None:
+        """Refuse a fixed exposure that is none, or that looks like a stall."""
+        longest_us = self.stall_s * US_PER_S / 2
+        if self.exposure_us is not None and not 0 < self.exposure_us <= longest_us:
+            known = "a time above 0, and no longer than half of stall_s"
+            raise _refused("exposure_us", self.exposure_us, known)
 
     def to_json(self) -> Dict[str, Any]:
         """Return all of them, JSON-able."""

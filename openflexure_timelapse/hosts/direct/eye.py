@@ -113,7 +113,10 @@ class Eye:
 
     def set_controls(self, controls: Mapping[str, Any]) -> None:
         """Tell the camera what to do; it shows some frames later."""
-        self._camera.set_controls(_values(controls))
+        # Under this lock the library hands them to a request and then forgets them all;
+        # what came in between would be lost.
+        with self._camera.request_lock:
+            self._camera.set_controls(_values(controls))
 
     def take(self, asked: Mapping[str, Any]) -> None:
         """Take a still, or raw data; the answer comes when it is there."""
@@ -151,7 +154,7 @@ class Eye:
 
 
 def _contiguous_memory() -> Optional[camera_memory.ContiguousMemory]:
-    """Return what there is of it; None where the camera needs none, or it is unknown."""
+    """Return what there is of it; None where no camera needs it, or nobody tells."""
     free, total = vitals.cma_free_bytes(), vitals.cma_total_bytes()
     if free is None or total is None or not vitals.needs_contiguous_memory():
         return None
