@@ -154,6 +154,25 @@ def test_a_start_that_fails_is_told_though_the_camera_hangs(eyes: Eyes) -> None:
         eye.start()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("cameras.clear()", "no camera 0, and 0 are connected.*ribbon cable"),
+        ("cameras[0].id = '/base/usb@1/1:1.0-0c45:6366'", "Camera 0, imx219,.*of USB"),
+    ],
+)
+def test_a_camera_that_is_not_there_or_not_ours_is_told(
+    eyes: Eyes, tmp_path: Path, change: str, words: str
+) -> None:
+    """In words that say what to do."""
+    path = tmp_path / "other"
+    path.mkdir()
+    text = f"import libcamera\nlibcamera.CameraManager.singleton().{change}\n"
+    (path / "sitecustomize.py").write_text(text)
+    with pytest.raises(HardwareError, match=words):
+        eyes.idle(path=path).start()
+
+
 @pytest.mark.parametrize("last", ["os.abort()", "raise SystemExit('no more')"])
 def test_a_process_that_dies_before_it_opens_is_told(
     eyes: Eyes, tmp_path: Path, last: str

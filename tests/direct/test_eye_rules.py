@@ -82,6 +82,14 @@ def test_any_time_is_locked_to_the_line_below(line_us: float, wanted_us: float) 
     assert "is locked" in later.objection(other)
 
 
+@given(gain=st.floats(1.0, 60.0))
+def test_any_gain_is_locked_to_the_sixteenth_below(gain: float) -> None:
+    """The camera v1 (OV5647) knows no others."""
+    lock = ExposureLock.of({**LOCKED.to_json(), "analogue_gain": gain})
+    coded = int(lock.controls()["AnalogueGain"] * 16.0) / 16.0
+    assert lock.objection({**AS_LOCKED, "AnalogueGain": coded}) == ""
+
+
 LOCKED = ExposureLock(9000.0, 2.0, (1.5, 1.6), (8996, 2.0))
 AS_LOCKED = {"ExposureTime": 8996, "AnalogueGain": 2.0, "ColourGains": [1.5, 1.6]}
 

@@ -23,6 +23,8 @@ __all__ = ["Eye"]
 
 US_PER_S = 1_000_000
 PROBE_S = 5.0
+USB = "/usb"
+"""In the name that libcamera gives to a camera that is connected so."""
 
 
 class Eye:
@@ -42,7 +44,9 @@ class Eye:
     """
 
     def __init__(self, outbox: Any, settings: Mapping[str, Any]) -> None:
-        self._camera = Picamera2(settings["camera_number"])
+        number = settings["camera_number"]
+        _check_camera(number)
+        self._camera = Picamera2(number)
         size = _even(settings["size"] or self._camera.sensor_resolution)
         small = _even(settings["stream_size"] or (size[0] // 4, size[1] // 4))
         self._raw = bool(settings["raw"])
@@ -151,6 +155,24 @@ class Eye:
         finally:
             request.release()
         return ""
+
+
+def _check_camera(number: int) -> None:
+    """Refuse a camera that is not there, or whose exposure nobody can lock.
+
+    The library's own words for it are an index out of range, or a control.
+    """
+    known = Picamera2.global_camera_info()
+    if number >= len(known):
+        message = f"There is no camera {number}, and {len(known)} are connected; look "
+        message += "at the ribbon cable, and at what rpicam-hello --list-cameras tells."
+        raise HardwareError(message)
+    if USB in known[number]["Id"]:
+        name = known[number].get("Model", known[number]["Id"])
+        message = f"Camera {number}, {name}, is one of USB, whose exposure cannot be "
+        raise HardwareError(
+            message + "locked; connect a camera of Raspberry Pi's kind."
+        )
 
 
 def _contiguous_memory() -> Optional[camera_memory.ContiguousMemory]:
