@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hardware_sim import ScaledClock, VirtualClock
@@ -82,6 +82,7 @@ def test_any_time_is_locked_to_the_line_below(line_us: float, wanted_us: float) 
     assert "is locked" in later.objection(other)
 
 
+@example(gain=1.06)
 @given(gain=st.floats(1.0, 60.0))
 def test_any_gain_is_locked_to_the_sixteenth_below(gain: float) -> None:
     """The camera v1 (OV5647) knows no others."""

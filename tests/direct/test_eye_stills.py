@@ -265,3 +265,18 @@ def test_other_controls_are_kept_over_a_restart(eyes: Eyes) -> None:
     assert camera.status()["pid"] != pid
     assert eye.feed.begun_with["Sharpness"] == 2.0
     assert camera.capture(None).jpeg
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"Sharpness": "much"}, {"NoiseReductionMode": 1.5}, {"ScalerCrop": [1]}]
+)
+def test_a_control_of_another_kind_costs_no_camera(
+    eyes: Eyes, wrong: Dict[str, Any]
+) -> None:
+    """It is refused; in a request it would end the library's thread, at each start."""
+    camera = eyes().camera
+    with pytest.raises(HardwareError, match="gave no picture|does not take"):
+        camera.set_controls(wrong)
+    for _ in range(10):
+        camera.preview()
+    assert camera.status()["restarts"] == 0
