@@ -12,6 +12,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 import libcamera
 from picamera2 import Picamera2
+from picamera2.controls import Controls
 
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct import camera_memory, vitals
@@ -117,10 +118,17 @@ class Eye:
 
     def set_controls(self, controls: Mapping[str, Any]) -> None:
         """Tell the camera what to do; it shows some frames later."""
+        values = _values(controls)
+        # A value of another kind would end the library's own thread: tried on a request
+        # that is never sent, it is an error here.
+        spare = self._camera.camera.create_request(0)
+        told = Controls(self._camera, values).get_libcamera_controls()
+        for control, value in told.items():
+            spare.set_control(control, value)
         # Under this lock the library hands them to a request and then forgets them all;
         # what came in between would be lost.
         with self._camera.request_lock:
-            self._camera.set_controls(_values(controls))
+            self._camera.set_controls(values)
 
     def take(self, asked: Mapping[str, Any]) -> None:
         """Take a still, or raw data; the answer comes when it is there."""
