@@ -13,6 +13,7 @@ from PIL import Image as Picture
 from hardware_sim.exposure import LEVEL_PER_US
 from hardware_sim.optics import WHITE
 from openflexure_timelapse.errors import HardwareError
+from openflexure_timelapse.hosts.direct import exposure_control
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 
 need_picamera2()
@@ -280,3 +281,16 @@ def test_a_control_of_another_kind_costs_no_camera(
     for _ in range(10):
         camera.preview()
     assert camera.status()["restarts"] == 0
+
+
+def test_frames_that_take_longer_are_waited_for_longer(
+    eyes: Eyes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dozen of a second each must show that an exposure is locked."""
+    monkeypatch.setattr(exposure_control, "APPLYING_S", 0.5)
+    camera = eyes().camera
+    lock: Dict[str, Any] = {"analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
+    for exposure_us in (1_900_000.0, 1_800_000.0):
+        camera.lock_exposure({**lock, "exposure_us": exposure_us})
+        told = camera.capture("stream").metadata
+        assert told["exposure_us"] == exposure_us

@@ -22,6 +22,7 @@ SPARE_US = 1000
 ASK_S = 5.0
 SETTLING_S = 8.0
 APPLYING_S = 6.0
+"""Beside the time of the frames that are looked at."""
 FRAMES_FOR_SURE = 3
 """Frames in a row that must agree with a new lock: controls come one by one."""
 MOST_FRAMES = 40
@@ -181,13 +182,18 @@ class ExposureControl:
         lock = self._lock
         if lock is None:
             return
-        self._ask(self._paced(lock.controls()))
-        until_ns = self._machine.monotonic_ns() + int(APPLYING_S * NS_PER_S)
-        agreeing, objection = 0, "silent"
+        newest = self._keeper.frames.newest()
+        before_us = 0 if newest is None else newest.metadata.get("FrameDuration", 0)
+        told = self._paced(lock.controls())
+        self._ask(told)
+        agreeing, objection = 0, ""
         # Another line that is near enough to be taken for the wanted one may be on its
         # way; where the very line is known, it cannot.
         facts = self._keeper.facts or {}
         passing = 0 if lock.seen else int(facts.get("buffers", 0)) + FRAMES_ON_THE_WAY
+        frame_us = max(before_us, told["FrameDurationLimits"][1])
+        most_s = APPLYING_S + (passing + FRAMES_FOR_SURE) * frame_us / US_PER_S
+        until_ns = self._machine.monotonic_ns() + int(most_s * NS_PER_S)
         for seen, metadata in enumerate(self._frames(until_ns)):
             if seen < passing:
                 continue
@@ -199,7 +205,8 @@ class ExposureControl:
                 with self._guard:
                     self._lock, self._is_applied = lock.after(metadata), True
                 return
-        message = f"The camera does not take over the exposure: a frame was {objection}"
+        message = "The camera does not take over the exposure: a frame was "
+        message += objection or "too late"
         raise HardwareError(message + "; choose another one, or restart the camera.")
 
     def _measured(self) -> ExposureLock:
