@@ -290,7 +290,7 @@ def test_frames_that_take_longer_are_waited_for_longer(
     monkeypatch.setattr(exposure_control, "APPLYING_S", 0.5)
     camera = eyes().camera
     lock: Dict[str, Any] = {"analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
-    for exposure_us in (1_900_000.0, 1_800_000.0):
+    for exposure_us in (900_000.0, 800_000.0):
         camera.lock_exposure({**lock, "exposure_us": exposure_us})
         told = camera.capture("stream").metadata
         assert told["exposure_us"] == exposure_us
