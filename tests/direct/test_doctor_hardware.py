@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
@@ -46,9 +46,12 @@ PARTS = [
 class Desk:
     """A world in this process, and the command in another one."""
 
-    def __init__(self, folder: Path, **how: Any) -> None:
+    def __init__(
+        self, folder: Path, shape: Optional[SensorShape] = None, **how: Any
+    ) -> None:
         self.folder = folder
-        self.rig = DirectRig(folder, "beads", shape=SensorShape(416, 312), **how)
+        shape = SensorShape(416, 312) if shape is None else shape
+        self.rig = DirectRig(folder, "beads", shape=shape, **how)
         camera = {"stream_size": [208, 156]}
         config = json.dumps(self.rig.config(camera=camera))
         (folder / "direct.json").write_text(config, encoding="utf-8")
@@ -256,3 +259,12 @@ def test_the_camera_s_memory_is_judged_by_all_of_it(
     found = findings["Camera memory"]
     assert found.level == level
     assert "3 MB of it free" in found.detail
+
+
+def test_a_sensor_that_is_slower_than_the_settings_is_well(folder: Path) -> None:
+    """The HQ camera gives ten full frames in a second, whatever is wished for."""
+    desk = Desk(folder, SensorShape(416, 312, shortest_frame_us=100_000))
+    found = desk.findings("--stills", "12")["Live view"]
+    desk.rig.close()
+    assert found["level"] == "good"
+    assert "10 wanted" in found["detail"]

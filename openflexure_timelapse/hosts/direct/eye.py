@@ -60,6 +60,7 @@ class Eye:
         self._configure(settings, size, small, memory)
         self._stream = Stream(outbox, settings["stream_quality"])
         self._stills = Stills(self._camera, outbox, settings["quality"])
+        shortest_us = int(self._camera.camera_controls["FrameDurationLimits"][0])
         self.facts: Dict[str, Any] = {
             "model": str(self._camera.camera_properties.get("Model", "camera")),
             "simulated": bool(getattr(libcamera, "simulated", False)),
@@ -72,13 +73,13 @@ class Eye:
             "main_format": memory.main_format,
             "buffers": memory.buffers,
             "buffer_bytes": memory.total_bytes,
-            "stream_fps": settings["stream_fps"],
+            "stream_fps": min(settings["stream_fps"], US_PER_S / shortest_us),
             "libcamera": _told(getattr(libcamera.CameraManager, "version", None)),
             "picamera2": _version(),
             "blank_bytes": blank_bytes(small, settings["stream_quality"]),
             # No frame is shorter than what it takes to read the sensor's rows, and at
             # full size hardly longer.
-            "readout_us": int(self._camera.camera_controls["FrameDurationLimits"][0]),
+            "readout_us": shortest_us,
             "raw": "not asked for in the settings",
         }
 
