@@ -31,12 +31,17 @@ FRAMES_ON_THE_WAY = 4
 """Beside those whose requests are queued: until a control shows in the frames."""
 OWN = (
     "ExposureTime",
+    "ExposureTimeMode",
     "AnalogueGain",
+    "AnalogueGainMode",
     "ColourGains",
+    "ColourTemperature",
     "AeEnable",
     "AwbEnable",
     "FrameDurationLimits",
+    "FrameRate",
 )
+"""What the lock is made of, and what the libraries turn into a part of it."""
 
 
 class ExposureControl:
