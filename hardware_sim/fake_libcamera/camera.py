@@ -9,6 +9,7 @@ from hardware_sim.fake_libcamera.configuration import CameraConfiguration
 from hardware_sim.fake_libcamera.control_ids import (
     ControlId,
     ControlInfo,
+    checked,
     control_infos,
     property_values,
 )
@@ -83,7 +84,10 @@ class Camera:
 
     def start(self, controls: Optional[Mapping[ControlId, Any]] = None) -> None:
         """Begin to expose."""
-        told = {control.name: value for control, value in (controls or {}).items()}
+        told = {
+            control.name: checked(control, value)
+            for control, value in (controls or {}).items()
+        }
         self._exposures.start(self._streams, told)
         self._ending.clear()
         self._thread = threading.Thread(target=self._run, name="sensor", daemon=True)

@@ -2,7 +2,7 @@
 
 import enum
 from types import SimpleNamespace
-from typing import Any, Dict, NamedTuple, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Tuple
 
 from hardware_sim.fake_libcamera.geometry import Rectangle, Size
 
@@ -10,6 +10,7 @@ __all__ = [
     "ControlId",
     "ControlInfo",
     "ControlType",
+    "checked",
     "control_infos",
     "controls",
     "properties",
@@ -42,6 +43,30 @@ class ControlId:
     def __repr__(self) -> str:
         """Return the name."""
         return f"libcamera.ControlId({self.name})"
+
+
+ACCEPTED: Mapping[ControlType, Tuple[type, ...]] = {
+    ControlType.Integer32: (int,),
+    ControlType.Integer64: (int,),
+    ControlType.Float: (int, float),
+    ControlType.Rectangle: (Rectangle,),
+}
+
+
+def checked(control: ControlId, value: Any) -> Any:
+    """Return a value that is of its control's kind, or a list of such.
+
+    Raises
+    ------
+    RuntimeError
+        For any other, as the binding does: no fraction becomes a whole number.
+    """
+    accepted = ACCEPTED.get(control.type)
+    for part in value if isinstance(value, (list, tuple)) else [value]:
+        if accepted is not None and not isinstance(part, accepted):
+            message = f"Unable to cast Python instance of type {type(part)} to C++ type"
+            raise RuntimeError(message)
+    return value
 
 
 class ControlInfo(NamedTuple):

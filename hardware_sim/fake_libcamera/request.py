@@ -5,7 +5,7 @@ from typing import Any, Dict
 
 from hardware_sim.fake_libcamera.buffers import FrameBuffer
 from hardware_sim.fake_libcamera.configuration import Stream
-from hardware_sim.fake_libcamera.control_ids import ControlId
+from hardware_sim.fake_libcamera.control_ids import ControlId, checked
 
 __all__ = ["Request"]
 
@@ -39,7 +39,7 @@ class Request:
 
     def set_control(self, control: ControlId, value: Any) -> None:
         """Give it a wish."""
-        self.controls[control.name] = value
+        self.controls[control.name] = checked(control, value)
 
     def reuse(self) -> None:
         """Empty it for the next time; the buffers stay."""

@@ -7,14 +7,18 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
 from hardware_sim import Fault
 from hardware_sim.camera_feed import SensorShape
 from hardware_sim.direct_rig import DirectRig
-from openflexure_timelapse.hosts.direct.check_computer import _throttled
+from openflexure_timelapse.hosts.direct import vitals
+from openflexure_timelapse.hosts.direct.check_computer import (
+    _throttled,
+    check_computer,
+)
 from openflexure_timelapse.hosts.direct.report import report_of
 from openflexure_timelapse.hosts.finding import Finding
 
@@ -42,9 +46,12 @@ PARTS = [
 class Desk:
     """A world in this process, and the command in another one."""
 
-    def __init__(self, folder: Path, **how: Any) -> None:
+    def __init__(
+        self, folder: Path, shape: Optional[SensorShape] = None, **how: Any
+    ) -> None:
         self.folder = folder
-        self.rig = DirectRig(folder, "beads", shape=SensorShape(416, 312), **how)
+        shape = SensorShape(416, 312) if shape is None else shape
+        self.rig = DirectRig(folder, "beads", shape=shape, **how)
         camera = {"stream_size": [208, 156]}
         config = json.dumps(self.rig.config(camera=camera))
         (folder / "direct.json").write_text(config, encoding="utf-8")
@@ -236,3 +243,28 @@ def test_names_are_taken_out_of_a_report() -> None:
     wanted = "~/runs of user on this-computer \\| with picamera2 and pi-gpio"
     assert f"| **bad** | Disk | {wanted} |" in report
     assert getpass.getuser()  # there is one to be taken out
+
+
+@pytest.mark.parametrize(("total_mb", "level"), [(256, "good"), (64, "warning")])
+def test_the_camera_s_memory_is_judged_by_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, total_mb: int, level: str
+) -> None:
+    """What is not free may only be lent, and can be had back."""
+    (tmp_path / "model").write_text("Raspberry Pi 4 Model B Rev 1.4\0")
+    memory = f"CmaTotal: {total_mb * 1024} kB\nCmaFree: 3000 kB\n"
+    (tmp_path / "memory").write_text(memory)
+    monkeypatch.setattr(vitals, "MODEL", tmp_path / "model")
+    monkeypatch.setattr(vitals, "MEMORY", tmp_path / "memory")
+    findings = {each.topic: each for each in check_computer(tmp_path / "runs")}
+    found = findings["Camera memory"]
+    assert found.level == level
+    assert "3 MB of it free" in found.detail
+
+
+def test_a_sensor_that_is_slower_than_the_settings_is_well(folder: Path) -> None:
+    """The HQ camera gives ten full frames in a second, whatever is wished for."""
+    desk = Desk(folder, SensorShape(416, 312, shortest_frame_us=100_000))
+    found = desk.findings("--stills", "12")["Live view"]
+    desk.rig.close()
+    assert found["level"] == "good"
+    assert "10 wanted" in found["detail"]

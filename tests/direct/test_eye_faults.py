@@ -1,5 +1,6 @@
 """A camera that stalls, dies, lies or hangs costs a visit, and never the run."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from eye_rig import Eyes, kinds_of, need_picamera2, waited_for
 from hardware_sim import Fault
 from hardware_sim.fake_libcamera import environment
 from openflexure_timelapse.errors import HardwareError, HardwareTimeoutError
+from openflexure_timelapse.hosts.direct import camera as camera_module
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 from openflexure_timelapse.hosts.system import RealClock
 
@@ -31,6 +33,21 @@ print(camera.status()["pid"], flush=True)
 input()
 """
 MANY = 300
+SLOW_REQUESTS = """
+import time
+from picamera2.controls import Controls
+
+handed_over = Controls.get_libcamera_controls
+
+
+def slowly(controls):
+    told = handed_over(controls)
+    time.sleep(0.05)
+    return told
+
+
+Controls.get_libcamera_controls = slowly
+"""
 
 
 @pytest.fixture(name="eyes")
@@ -108,6 +125,93 @@ def test_a_dead_camera_is_tried_again_and_told(eyes: Eyes) -> None:
     assert eye.camera.preview().jpeg
 
 
+def test_a_camera_that_starts_slowly_is_left_to_it(
+    eyes: Eyes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Visits that come quicker than it starts do not each begin its start anew."""
+    slow = tmp_path / "slow"
+    slow.mkdir()
+    (slow / "sitecustomize.py").write_text("import time\ntime.sleep(3)\n")
+    camera = eyes(path=slow, **QUICK).camera
+    os.kill(camera.status()["pid"], signal.SIGKILL)
+    assert waited_for(camera, "camera_restarted") is not None
+    monkeypatch.setattr(camera_module, "RECOVERY_S", 1.0)
+    for tried in itertools.count(1):
+        try:
+            camera.recover()
+            break
+        except HardwareTimeoutError:
+            assert tried < SOON_S
+    assert camera.status()["restarts"] == 1
+    assert camera.capture(None).jpeg
+
+
+def test_a_start_that_fails_is_told_though_the_camera_hangs(eyes: Eyes) -> None:
+    """The process ends at once, and does not wait for the camera to stop."""
+    faults = [Fault("camera_stalled", nth=(0,)), Fault("camera_stop_blocks")]
+    eye = eyes.idle(faults, raw=True)
+    with pytest.raises(HardwareError, match=r"be started.*gave no frame within"):
+        eye.start()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("cameras.clear()", "no camera 0, and 0 are connected.*ribbon cable"),
+        ("cameras[0].id = '/base/usb@1/1:1.0-0c45:6366'", "Camera 0, imx219,.*of USB"),
+    ],
+)
+def test_a_camera_that_is_not_there_or_not_ours_is_told(
+    eyes: Eyes, tmp_path: Path, change: str, words: str
+) -> None:
+    """In words that say what to do."""
+    path = tmp_path / "other"
+    path.mkdir()
+    text = f"import libcamera\nlibcamera.CameraManager.singleton().{change}\n"
+    (path / "sitecustomize.py").write_text(text)
+    with pytest.raises(HardwareError, match=words):
+        eyes.idle(path=path).start()
+
+
+@pytest.mark.parametrize("last", ["os.abort()", "raise SystemExit('no more')"])
+def test_a_process_that_dies_before_it_opens_is_told(
+    eyes: Eyes, tmp_path: Path, last: str
+) -> None:
+    """As a crash of the library is: with what it said at last, and soon."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    text = f"import os, sys\nprint('no more', file=sys.stderr, flush=True)\n{last}\n"
+    (broken / "picamera2.py").write_text(text)
+    with pytest.raises(HardwareError, match=r"be started.*ended after.*no more"):
+        eyes.idle(path=broken).start()
+
+
+def test_the_end_of_a_service_leaves_it_its_camera(eyes: Eyes) -> None:
+    """Systemd tells every process of a service to end; ours may finish its picture."""
+    camera = eyes().camera
+    os.kill(camera.status()["pid"], signal.SIGTERM)
+    for _ in range(5):
+        assert camera.capture("stream").jpeg
+    assert kinds_of(camera) == []
+
+
+def test_a_library_that_is_away_for_a_while_costs_no_run(
+    eyes: Eyes, tmp_path: Path
+) -> None:
+    """One that has worked is tried again, as after an upgrade of the system."""
+    path = tmp_path / "upgrading"
+    path.mkdir()
+    camera = eyes(path=path, **QUICK).camera
+    camera.capture("stream")
+    (path / "picamera2.py").write_text("raise ImportError('just being replaced')\n")
+    os.kill(camera.status()["pid"], signal.SIGKILL)
+    told = [waited_for(camera, "camera_restarted") for _ in range(2)]
+    assert any("just being replaced" in str(each) for each in told)
+    (path / "picamera2.py").unlink()
+    camera.recover()
+    assert camera.capture("stream").jpeg
+
+
 def test_a_camera_that_cannot_be_stopped_is_ended(eyes: Eyes) -> None:
     """Closing comes to an end, and the process is gone."""
     eye = eyes([Fault("camera_stop_blocks")])
@@ -144,6 +248,17 @@ def test_an_exposure_that_is_never_taken_over_is_an_error(eyes: Eyes) -> None:
         camera.lock_exposure(values)
     assert camera.exposure() == {"auto": True}
     assert camera.capture(None).jpeg
+
+
+def test_no_control_is_lost_between_two_requests(eyes: Eyes, tmp_path: Path) -> None:
+    """The library forgets what it is told while it hands older ones to a request."""
+    path = tmp_path / "slow"
+    path.mkdir()
+    (path / "sitecustomize.py").write_text(SLOW_REQUESTS)
+    camera = eyes(path=path).camera
+    values = {"analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
+    for exposure_us in (3000.0, 9000.0, 6000.0):
+        camera.lock_exposure({**values, "exposure_us": exposure_us})
 
 
 def test_a_still_of_another_exposure_is_taken_again(eyes: Eyes) -> None:
@@ -198,14 +313,23 @@ def test_a_camera_that_gives_frames_and_no_stills_is_started_again(eyes: Eyes) -
     assert camera.status()["restarts"] == 1
 
 
-def test_without_its_library_a_camera_says_what_to_install(tmp_path: Path) -> None:
-    """A Python that has no picamera2 is told how to get one, once."""
+@pytest.mark.parametrize(
+    ("error", "cure"),
+    [
+        ("ImportError('not here')", "not here.*sudo apt install python3-picamera2"),
+        ("ValueError('numpy.dtype size changed')", "size changed.*the system's numpy"),
+    ],
+)
+def test_without_its_library_a_camera_says_what_to_install(
+    tmp_path: Path, error: str, cure: str
+) -> None:
+    """A Python without picamera2, or with another numpy, is told what to do, once."""
     env = dict(os.environ)
-    (tmp_path / "picamera2.py").write_text("raise ImportError('not here')\n")
+    (tmp_path / "libcamera.py").write_text(f"raise {error}\n")
     env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env.get("PYTHONPATH", "")])
     camera = DirectCamera(RealClock(), environ=env)
     try:
-        with pytest.raises(HardwareError, match="sudo apt install python3-picamera2"):
+        with pytest.raises(HardwareError, match=cure):
             camera.start()
     finally:
         camera.close()

@@ -13,6 +13,7 @@ from PIL import Image as Picture
 from hardware_sim.exposure import LEVEL_PER_US
 from hardware_sim.optics import WHITE
 from openflexure_timelapse.errors import HardwareError
+from openflexure_timelapse.hosts.direct import exposure_control
 from openflexure_timelapse.hosts.direct.camera import DirectCamera
 
 need_picamera2()
@@ -188,6 +189,19 @@ def test_a_long_exposure_makes_its_frames_longer(eyes: Eyes) -> None:
     assert camera.exposure() == before
 
 
+def test_a_long_exposure_may_be_fixed(eyes: Eyes) -> None:
+    """It is not cut to a frame of the live view: from the start, and after a lock."""
+    camera = eyes(exposure_us=150_000.0).camera
+    before = camera.exposure()
+    assert camera.capture("stream").metadata["exposure_us"] >= 149_980
+    locked = camera.lock_exposure()
+    camera.lock_exposure({**locked, "exposure_us": 2000.0})
+    camera.restore_exposure(before)
+    for _ in range(20):
+        told = camera.preview().metadata
+    assert told["exposure_us"] >= 149_980
+
+
 def test_raw_data_are_had_or_refused_with_a_reason(eyes: Eyes) -> None:
     """The DNG writer of the package index does not fit; it is tried at the start."""
     camera = eyes(raw=True).camera
@@ -240,8 +254,9 @@ def test_other_controls_are_kept_over_a_restart(eyes: Eyes) -> None:
     eye = eyes()
     camera = eye.camera
     camera.set_controls({"Sharpness": 2.0})
-    with pytest.raises(HardwareError, match="ExposureTime cannot be set beside"):
-        camera.set_controls({"ExposureTime": 100})
+    for name in ("ExposureTime", "FrameRate", "ExposureTimeMode", "ColourTemperature"):
+        with pytest.raises(HardwareError, match=f"{name} cannot be set beside"):
+            camera.set_controls({name: 30})
     with pytest.raises(HardwareError, match="Loudness"):
         camera.set_controls({"Loudness": 1.0})
     pid = camera.status()["pid"]
@@ -252,3 +267,31 @@ def test_other_controls_are_kept_over_a_restart(eyes: Eyes) -> None:
     assert camera.status()["pid"] != pid
     assert eye.feed.begun_with["Sharpness"] == 2.0
     assert camera.capture(None).jpeg
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"Sharpness": "much"}, {"NoiseReductionMode": 1.5}, {"ScalerCrop": [1]}]
+)
+def test_a_control_of_another_kind_costs_no_camera(
+    eyes: Eyes, wrong: Dict[str, Any]
+) -> None:
+    """It is refused; in a request it would end the library's thread, at each start."""
+    camera = eyes().camera
+    with pytest.raises(HardwareError, match=r"does not take.*choose other values"):
+        camera.set_controls(wrong)
+    for _ in range(10):
+        camera.preview()
+    assert camera.status()["restarts"] == 0
+
+
+def test_frames_that_take_longer_are_waited_for_longer(
+    eyes: Eyes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dozen of a second each must show that an exposure is locked."""
+    monkeypatch.setattr(exposure_control, "APPLYING_S", 0.5)
+    camera = eyes().camera
+    lock: Dict[str, Any] = {"analogue_gain": 1.0, "colour_gains": [1.6, 1.7]}
+    for exposure_us in (900_000.0, 800_000.0):
+        camera.lock_exposure({**lock, "exposure_us": exposure_us})
+        told = camera.capture("stream").metadata
+        assert told["exposure_us"] == exposure_us

@@ -25,8 +25,6 @@ __all__ = ["Outbox", "die_with_parent", "main"]
 
 DIE_WITH_PARENT = 1
 """``PR_SET_PDEATHSIG`` of prctl(2)."""
-MISSING = 3
-"""Exit code where picamera2 is not installed."""
 
 
 class Outbox:
@@ -67,20 +65,22 @@ def main(arguments: Sequence[str]) -> int:
         The socket's descriptor.
     """
     die_with_parent()
-    # A keyboard's interrupt goes to all processes of a terminal; the other one decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A keyboard's interrupt goes to all processes of a terminal, and systemd's end to
+    # all of a service, which may still take its last picture; the other one decides.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     line = socket.socket(fileno=int(arguments[0]))
     outbox = Outbox(line)
     message = receive(line)
     if message is None:
         return 0
     camera = _opened(outbox, message.header)
+    # picamera2 would wait for the camera at the end of the interpreter.
     if camera is None:
-        return 1
+        os._exit(1)
     while True:
         message = receive(line)
         if message is None:
-            # picamera2 would wait for the camera at the end of the interpreter.
             os._exit(0)
         if message.header["do"] == "close":
             with contextlib.suppress(Exception):
@@ -93,8 +93,8 @@ def _opened(outbox: Outbox, settings: Mapping[str, Any]) -> Any:
     """Return the camera, opened and streaming; None when it could not be."""
     try:
         from openflexure_timelapse.hosts.direct.eye import Eye  # noqa: PLC0415 (needs picamera2)
-    except ImportError as exc:
-        outbox.tell("failed", error=_not_installed(exc), fatal=True)
+    except Exception as exc:  # noqa: BLE001 - told to whoever waits
+        outbox.tell("failed", error=_not_loaded(exc), fatal=True)
         return None
     try:
         camera = Eye(outbox, settings)
@@ -119,9 +119,13 @@ def _obey(outbox: Outbox, camera: Any, message: Message) -> None:
         outbox.tell("refused", id=asked["id"], error=_sentence(exc), kind="error")
 
 
-def _not_installed(error: ImportError) -> str:
-    """Return what to do where the libraries are not there."""
+def _not_loaded(error: Exception) -> str:
+    """Return what to do where the libraries are not there, or do not fit each other."""
     told = f"The camera's library could not be loaded ({error}); "
+    if not isinstance(error, ImportError):
+        # Compiled for the system's numpy, they refuse to work with one of pip's.
+        told += "make the environment anew with the system's numpy, as docs/direct.md "
+        return told + "says under What you need."
     told += "type: sudo apt install python3-picamera2, and use a Python that sees the "
     return told + "system's packages (python3 -m venv --system-site-packages)."
 

@@ -118,8 +118,12 @@ class CameraKeeper:
             self._thread = None
 
     def restart(self) -> None:
-        """Give up the process that there is; another one is started at once."""
-        self._wanted = True
+        """Give up the process that there is; another one is started at once.
+
+        One that has given no frame yet is only starting, and is left to it: who gave it
+        up whenever somebody wants a picture would never have a camera again.
+        """
+        self._wanted = self.frames.newest() is not None
         self._wake.set()
 
     @property
@@ -232,13 +236,18 @@ class CameraKeeper:
         self._process = process
         begun_ns = self._machine.monotonic_ns()
         trouble = self._watch(process, begun_ns)
+        ended_itself = process.is_over
         gave_frames = self.frames.newest() is not None
         if self._ending and not trouble:
             process.close()
         else:
             process.kill()
         if process.failure:
-            self._failure, self._hopeless = process.failure, process.hopeless
+            self._failure = process.failure
+            # What has worked once may work again, as when its library is just upgraded.
+            self._hopeless = process.hopeless and self.facts is None
+        elif ended_itself and not gave_frames:
+            self._failure = trouble
         if trouble:
             self.note("camera_restarted", trouble)
         self.frames.forget()

@@ -156,6 +156,9 @@ class CameraProcess:
         if answer.header["told"] == "refused":
             kind = answer.header["kind"]
             error = HardwareTimeoutError if kind == "timeout" else HardwareError
+            if question["do"] == "controls":
+                told = f"The camera does not take {question['controls']}: "
+                raise error(f"{told}{answer.header['error']}; choose other values.")
             told = f"The camera gave no picture: {answer.header['error']}; "
             raise error(told + "look at its ribbon cable if this happens again.")
         return answer

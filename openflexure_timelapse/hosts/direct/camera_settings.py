@@ -10,6 +10,7 @@ __all__ = ["MODES", "CameraSettings"]
 MODES = ("full", "half", "stream")
 """The sizes of a still: all pixels, each two by two of them as one, the live view's."""
 FORMATS = ("YUV420", "BGR888")
+US_PER_S = 1_000_000
 
 Pair = Tuple[float, float]
 
@@ -79,8 +80,8 @@ class CameraSettings:
         Raises
         ------
         InvalidRequestError
-            For an unknown mode or format, a size that is odd, or a rate, quality or
-            time that is not above 0.
+            For an unknown mode or format, a size that is odd, a rate, quality or time
+            that is not above 0, or an exposure so long that it looks like a stall.
         """
         if self.default_mode not in MODES:
             raise _refused("default_mode", self.default_mode, ", ".join(MODES))
@@ -99,6 +100,14 @@ class CameraSettings:
         if self.buffers is not None and self.buffers < 2:  # noqa: PLR2004 (see message)
             known = "2 or more: one is filled while the other one is read"
             raise _refused("buffers", self.buffers, known)
+        self._check_exposure()
+
+    def _check_exposure(self) -> None:
+        """Refuse a fixed exposure that is none, or that looks like a stall."""
+        longest_us = self.stall_s * US_PER_S / 2
+        if self.exposure_us is not None and not 0 < self.exposure_us <= longest_us:
+            known = "a time above 0, and no longer than half of stall_s"
+            raise _refused("exposure_us", self.exposure_us, known)
 
     def to_json(self) -> Dict[str, Any]:
         """Return all of them, JSON-able."""

@@ -43,7 +43,7 @@ def check_camera(
         camera.frame(FRAME_WAIT_S)
         took_s = (clock.monotonic_ns() - began_ns) / NS_PER_S
         yield _facts(camera, took_s)
-        yield from _pictures(camera, clock, settings, stills)
+        yield from _pictures(camera, clock, stills)
         yield _raw(camera)
     except TimelapseError as exc:
         yield Finding("Camera", "bad", str(exc))
@@ -71,9 +71,7 @@ def _facts(camera: DirectCamera, took_s: float) -> Finding:
     return Finding("Camera", "good", told)
 
 
-def _pictures(
-    camera: DirectCamera, clock: Clock, settings: CameraSettings, stills: int
-) -> Iterator[Finding]:
+def _pictures(camera: DirectCamera, clock: Clock, stills: int) -> Iterator[Finding]:
     """Take stills with a locked exposure, and watch the live view meanwhile."""
     before = camera.exposure()
     try:
@@ -91,7 +89,7 @@ def _pictures(
         _restore(camera, before)
     yield _stills(images, took_ms)
     yield _exposure(images, locked)
-    yield _rate(seen, (last_ns - began_ns) / NS_PER_S, settings.stream_fps)
+    yield _rate(seen, (last_ns - began_ns) / NS_PER_S, camera.state()["stream_fps"])
 
 
 def _restore(camera: DirectCamera, before: Dict[str, Any]) -> None:

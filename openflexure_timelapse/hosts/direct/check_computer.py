@@ -33,7 +33,8 @@ LIBRARIES = {
     "pyserial": "pip install 'openflexure-timelapse[direct]'",
 }
 """With what installs each of them."""
-LITTLE_MEMORY_BYTES = 48_000_000
+LITTLE_MEMORY_BYTES = 120_000_000
+"""Too little for two full pictures of a camera v2; what is free may be lent."""
 WARM_C, HOT_C = 70.0, 80.0
 LITTLE_SPACE_BYTES = 2_000_000_000
 ANSWER_S = 5
@@ -96,12 +97,12 @@ def _library(name: str, command: str) -> Finding:
 
 def _memory() -> Iterator[Finding]:
     """Look at the memory that a camera can write to."""
-    free = vitals.cma_free_bytes()
-    if not vitals.needs_contiguous_memory() or free is None:
+    free, total = vitals.cma_free_bytes(), vitals.cma_total_bytes()
+    if not vitals.needs_contiguous_memory() or free is None or total is None:
         return
-    told = f"{free / 1e6:.0f} MB of contiguous memory free"
-    if free < LITTLE_MEMORY_BYTES:
-        told += "; end other programs, or write dtoverlay=vc4-kms-v3d,cma-256 into "
+    told = f"{total / 1e6:.0f} MB of contiguous memory, {free / 1e6:.0f} MB of it free"
+    if total < LITTLE_MEMORY_BYTES:
+        told += "; write dtoverlay=vc4-kms-v3d,cma-256 into "
         yield Finding("Camera memory", "warning", told + "/boot/firmware/config.txt")
     else:
         yield Finding("Camera memory", "good", told)

@@ -22,6 +22,7 @@ SPARE_US = 1000
 ASK_S = 5.0
 SETTLING_S = 8.0
 APPLYING_S = 6.0
+"""Beside the time of the frames that are looked at."""
 FRAMES_FOR_SURE = 3
 """Frames in a row that must agree with a new lock: controls come one by one."""
 MOST_FRAMES = 40
@@ -30,12 +31,17 @@ FRAMES_ON_THE_WAY = 4
 """Beside those whose requests are queued: until a control shows in the frames."""
 OWN = (
     "ExposureTime",
+    "ExposureTimeMode",
     "AnalogueGain",
+    "AnalogueGainMode",
     "ColourGains",
+    "ColourTemperature",
     "AeEnable",
     "AwbEnable",
     "FrameDurationLimits",
+    "FrameRate",
 )
+"""What the lock is made of, and what the libraries turn into a part of it."""
 
 
 class ExposureControl:
@@ -73,20 +79,18 @@ class ExposureControl:
     def controls(self) -> Dict[str, Any]:
         """Return what a camera that starts is told."""
         lock = self._lock
-        own = self._fixed if lock is None else self._locking(lock)
-        return {**self._others, **own}
+        own = self._fixed if lock is None else lock.controls()
+        return {**self._others, **self._paced(own)}
 
     def _wanted(self) -> Dict[str, Any]:
         """Return what a camera that runs is told of its exposure."""
-        if self._lock is not None:
-            return self._locking(self._lock)
-        limits = {"FrameDurationLimits": [self._frame_us, self._frame_us]}
-        return {**_automatic(self._fixed), **limits}
+        lock = self._lock
+        return self._paced(_automatic(self._fixed) if lock is None else lock.controls())
 
-    def _locking(self, lock: ExposureLock) -> Dict[str, Any]:
-        """Return what freezes the exposure; one longer than a frame makes it longer."""
-        frame_us = max(self._frame_us, int(lock.exposure_us) + SPARE_US)
-        return {**lock.controls(), "FrameDurationLimits": [frame_us, frame_us]}
+    def _paced(self, controls: Mapping[str, Any]) -> Dict[str, Any]:
+        """Return controls with the time of a frame; a long exposure makes it longer."""
+        frame_us = max(self._frame_us, controls.get("ExposureTime", 0) + SPARE_US)
+        return {**controls, "FrameDurationLimits": [frame_us, frame_us]}
 
     def told(self) -> JsonDict:
         """Return how exposure is controlled, as `restore` wants it."""
@@ -183,13 +187,18 @@ class ExposureControl:
         lock = self._lock
         if lock is None:
             return
-        self._ask(self._locking(lock))
-        until_ns = self._machine.monotonic_ns() + int(APPLYING_S * NS_PER_S)
-        agreeing, objection = 0, "silent"
+        newest = self._keeper.frames.newest()
+        before_us = 0 if newest is None else newest.metadata.get("FrameDuration", 0)
+        told = self._paced(lock.controls())
+        self._ask(told)
+        agreeing, objection = 0, ""
         # Another line that is near enough to be taken for the wanted one may be on its
         # way; where the very line is known, it cannot.
         facts = self._keeper.facts or {}
         passing = 0 if lock.seen else int(facts.get("buffers", 0)) + FRAMES_ON_THE_WAY
+        frame_us = max(before_us, told["FrameDurationLimits"][1])
+        most_s = APPLYING_S + (passing + FRAMES_FOR_SURE) * frame_us / US_PER_S
+        until_ns = self._machine.monotonic_ns() + int(most_s * NS_PER_S)
         for seen, metadata in enumerate(self._frames(until_ns)):
             if seen < passing:
                 continue
@@ -201,7 +210,8 @@ class ExposureControl:
                 with self._guard:
                     self._lock, self._is_applied = lock.after(metadata), True
                 return
-        message = f"The camera does not take over the exposure: a frame was {objection}"
+        message = "The camera does not take over the exposure: a frame was "
+        message += objection or "too late"
         raise HardwareError(message + "; choose another one, or restart the camera.")
 
     def _measured(self) -> ExposureLock:

@@ -24,7 +24,8 @@ MORE_US = 1
 MORE_GAIN = 1.0005
 """The finest gain code of an IMX219 is a step of 1/256, of an IMX477 of 1/1024."""
 LONGEST_LINE_US = 64.0
-COARSEST_GAIN = 0.05
+COARSEST_GAIN = 0.06
+"""The step between the smallest gains of an OV5647: sixteenths."""
 SAME_GAIN = 1e-5
 SAME_COLOUR = 1e-3
 NEEDED = ("ExposureTime", "AnalogueGain", "ColourGains")

@@ -6,12 +6,15 @@ goes on beside them. A request is held only for the time of a copy.
 
 import io
 import time
+from concurrent.futures import TimeoutError  # noqa: A004 (the builtin only from 3.11)
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 import libcamera
 from picamera2 import Picamera2
+from picamera2.controls import Controls
 
+from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct import camera_memory, vitals
 from openflexure_timelapse.hosts.direct.camera_pictures import blank_bytes, half_of
 from openflexure_timelapse.hosts.direct.eye_stills import Stills
@@ -21,6 +24,8 @@ __all__ = ["Eye"]
 
 US_PER_S = 1_000_000
 PROBE_S = 5.0
+USB = "/usb"
+"""In the name that libcamera gives to a camera that is connected so."""
 
 
 class Eye:
@@ -40,21 +45,22 @@ class Eye:
     """
 
     def __init__(self, outbox: Any, settings: Mapping[str, Any]) -> None:
-        self._camera = Picamera2(settings["camera_number"])
+        number = settings["camera_number"]
+        _check_camera(number)
+        self._camera = Picamera2(number)
         size = _even(settings["size"] or self._camera.sensor_resolution)
         small = _even(settings["stream_size"] or (size[0] // 4, size[1] // 4))
-        needs = vitals.needs_contiguous_memory()
+        self._raw = bool(settings["raw"])
         memory = camera_memory.choose_memory(
-            size,
-            small,
-            vitals.cma_free_bytes() if needs else None,
+            camera_memory.Demand(size, small, self._raw),
+            _contiguous_memory(),
             settings["main_format"],
             settings["buffers"],
         )
-        self._raw = bool(settings["raw"])
         self._configure(settings, size, small, memory)
         self._stream = Stream(outbox, settings["stream_quality"])
         self._stills = Stills(self._camera, outbox, settings["quality"])
+        shortest_us = int(self._camera.camera_controls["FrameDurationLimits"][0])
         self.facts: Dict[str, Any] = {
             "model": str(self._camera.camera_properties.get("Model", "camera")),
             "simulated": bool(getattr(libcamera, "simulated", False)),
@@ -67,13 +73,13 @@ class Eye:
             "main_format": memory.main_format,
             "buffers": memory.buffers,
             "buffer_bytes": memory.total_bytes,
-            "stream_fps": settings["stream_fps"],
+            "stream_fps": min(settings["stream_fps"], US_PER_S / shortest_us),
             "libcamera": _told(getattr(libcamera.CameraManager, "version", None)),
             "picamera2": _version(),
             "blank_bytes": blank_bytes(small, settings["stream_quality"]),
             # No frame is shorter than what it takes to read the sensor's rows, and at
             # full size hardly longer.
-            "readout_us": int(self._camera.camera_controls["FrameDurationLimits"][0]),
+            "readout_us": shortest_us,
             "raw": "not asked for in the settings",
         }
 
@@ -113,7 +119,17 @@ class Eye:
 
     def set_controls(self, controls: Mapping[str, Any]) -> None:
         """Tell the camera what to do; it shows some frames later."""
-        self._camera.set_controls(_values(controls))
+        values = _values(controls)
+        # A value of another kind would end the library's own thread: tried on a request
+        # that is never sent, it is an error here.
+        spare = self._camera.camera.create_request(0)
+        told = Controls(self._camera, values).get_libcamera_controls()
+        for control, value in told.items():
+            spare.set_control(control, value)
+        # Under this lock the library hands them to a request and then forgets them all;
+        # what came in between would be lost.
+        with self._camera.request_lock:
+            self._camera.set_controls(values)
 
     def take(self, asked: Mapping[str, Any]) -> None:
         """Take a still, or raw data; the answer comes when it is there."""
@@ -135,7 +151,11 @@ class Eye:
         """
         flush_ns = time.monotonic_ns()
         job = self._camera.capture_request(wait=False, flush=flush_ns)
-        request = job.get_result(timeout=PROBE_S)
+        try:
+            request = job.get_result(timeout=PROBE_S)
+        except TimeoutError as exc:
+            message = f"The camera gave no frame within {PROBE_S:g} s of its start; "
+            raise HardwareError(message + "look at its ribbon cable.") from exc
         try:
             request.save_dng(io.BytesIO())
         except Exception as exc:  # noqa: BLE001 - a library's; it is the answer
@@ -144,6 +164,32 @@ class Eye:
         finally:
             request.release()
         return ""
+
+
+def _check_camera(number: int) -> None:
+    """Refuse a camera that is not there, or whose exposure nobody can lock.
+
+    The library's own words for it are an index out of range, or a control.
+    """
+    known = Picamera2.global_camera_info()
+    if number >= len(known):
+        message = f"There is no camera {number}, and {len(known)} are connected; look "
+        message += "at the ribbon cable, and at what rpicam-hello --list-cameras tells."
+        raise HardwareError(message)
+    if USB in known[number]["Id"]:
+        name = known[number].get("Model", known[number]["Id"])
+        message = f"Camera {number}, {name}, is one of USB, whose exposure cannot be "
+        raise HardwareError(
+            message + "locked; connect a camera of Raspberry Pi's kind."
+        )
+
+
+def _contiguous_memory() -> Optional[camera_memory.ContiguousMemory]:
+    """Return what there is of it; None where no camera needs it, or nobody tells."""
+    free, total = vitals.cma_free_bytes(), vitals.cma_total_bytes()
+    if free is None or total is None or not vitals.needs_contiguous_memory():
+        return None
+    return camera_memory.ContiguousMemory(free, total)
 
 
 def _even(size: Any) -> Tuple[int, int]:

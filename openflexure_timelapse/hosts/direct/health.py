@@ -7,8 +7,6 @@ __all__ = ["remarks"]
 OLD_FRAME_S = 3.0
 HOT_C = 80.0
 """From here on a Raspberry Pi slows itself down."""
-LITTLE_MEMORY_BYTES = 8_000_000
-BYTES_PER_MB = 1_000_000
 
 
 def remarks(status: Mapping[str, Any]) -> List[str]:
@@ -17,8 +15,8 @@ def remarks(status: Mapping[str, Any]) -> List[str]:
     Parameters
     ----------
     status : mapping
-        Of the camera: ``frame_age_s``, ``temperature_c`` and ``cma_free_bytes``; what
-        is missing or None is not known here.
+        Of the camera: ``frame_age_s`` and ``temperature_c``; what is missing or None is
+        not known here.
     """
     told = []
     age_s = _number(status, "frame_age_s")
@@ -32,12 +30,6 @@ def remarks(status: Mapping[str, Any]) -> List[str]:
         told.append(
             f"The computer has {hot_c:.0f} °C and slows itself down; give it air, or "
             "set a lower stream_fps in the configuration file."
-        )
-    free_bytes = _number(status, "cma_free_bytes")
-    if free_bytes is not None and free_bytes < LITTLE_MEMORY_BYTES:
-        told.append(
-            f"The camera's memory (CMA) has {free_bytes / BYTES_PER_MB:.0f} MB left; "
-            "set fewer buffers in the configuration file."
         )
     return told
 

@@ -3,7 +3,13 @@
 from pathlib import Path
 from typing import Optional
 
-__all__ = ["cma_free_bytes", "needs_contiguous_memory", "pi_model", "temperature_c"]
+__all__ = [
+    "cma_free_bytes",
+    "cma_total_bytes",
+    "needs_contiguous_memory",
+    "pi_model",
+    "temperature_c",
+]
 
 MODEL = Path("/proc/device-tree/model")
 MEMORY = Path("/proc/meminfo")
@@ -26,13 +32,26 @@ def pi_model() -> str:
 
 
 def cma_free_bytes() -> Optional[int]:
-    """Return the free contiguous memory; None where the kernel has none."""
+    """Return the free contiguous memory; None where the kernel has none.
+
+    What is not free may be only lent to programs and to the cache of files.
+    """
+    return _told_bytes("CmaFree:")
+
+
+def cma_total_bytes() -> Optional[int]:
+    """Return all contiguous memory; None where the kernel has none."""
+    return _told_bytes("CmaTotal:")
+
+
+def _told_bytes(name: str) -> Optional[int]:
+    """Return what the kernel tells under a name; None where it does not."""
     try:
         lines = MEMORY.read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     for line in lines:
-        if line.startswith("CmaFree:"):
+        if line.startswith(name):
             return int(line.split()[1]) * KILO
     return None
 
