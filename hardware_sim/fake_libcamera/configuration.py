@@ -22,6 +22,9 @@ __all__ = [
 ALIGNMENT = 64
 """Rows begin at multiples of this many bytes, as with the real image processors."""
 
+MOST_SCALED = 16
+"""A picture is at least this part of the sensor's, each way."""
+
 RAW_FORMATS = ("SBGGR8", "SBGGR10_CSI2P")
 BITS = {
     "YUV420": (1.0, 1.5),
@@ -92,6 +95,14 @@ class StreamConfiguration:
         names = RAW_FORMATS if self.role is StreamRole.Raw else tuple(BITS)[:5]
         return StreamFormats(dict.fromkeys(names, sizes))
 
+    def enlarge(self) -> bool:
+        """Make a picture as large as the scaler needs it; tell whether it was not."""
+        smallest = [-(-side // MOST_SCALED) for side in self._whole]
+        wanted = (self.size.width, self.size.height)
+        given = [max(side, least) for side, least in zip(wanted, smallest)]
+        self.size = Size(*(side + side % 2 for side in given))
+        return (self.size.width, self.size.height) != wanted
+
     def settle(self) -> bool:
         """Fix stride and size of a frame; tell whether the format is known."""
         told = BITS.get(str(self.pixel_format))
@@ -128,7 +139,11 @@ class CameraConfiguration:
         return iter(self._streams)
 
     def validate(self) -> "CameraConfiguration.Status":
-        """Fix what was left open; a raw picture has the sensor's own size."""
+        """Fix what was left open.
+
+        A raw picture has the sensor's own size, and none is less than a sixteenth of
+        it each way, as on a Pi 5.
+        """
         adjusted = False
         for each in self._streams:
             if each.role is StreamRole.Raw and self.sensor_config is not None:
@@ -136,6 +151,7 @@ class CameraConfiguration:
                 wanted = (each.size.width, each.size.height)
                 adjusted = adjusted or wanted != (output.width, output.height)
                 each.size = Size(output.width, output.height)
+            adjusted = each.enlarge() or adjusted
             if not each.settle():
                 return CameraConfiguration.Status.Invalid
         states = CameraConfiguration.Status

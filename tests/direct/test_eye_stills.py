@@ -136,6 +136,14 @@ def test_pixels_are_the_sensor_s(eyes: Eyes, main_format: str, mode: str) -> Non
     assert np.median(middle, axis=0) == pytest.approx(wanted, abs=3.0)
 
 
+def test_a_live_view_that_the_camera_makes_larger_is_told_as_it_is(eyes: Eyes) -> None:
+    """A Pi 5 makes no picture of less than a sixteenth of the sensor each way."""
+    camera = eyes(stream_size=(16, 12)).camera
+    picture = Picture.open(io.BytesIO(camera.capture("stream").jpeg))
+    assert picture.size == (26, 20)
+    assert camera.describe().modes["stream"] == (26, 20)
+
+
 def test_a_frame_s_middle_is_that_of_its_middle_row(eyes: Eyes) -> None:
     """Half of its exposure and half of the rows' time after the first row's start."""
     eye = eyes()

@@ -8,7 +8,7 @@ import io
 import time
 from concurrent.futures import TimeoutError  # noqa: A004 (the builtin only from 3.11)
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import libcamera
 from picamera2 import Picamera2
@@ -57,7 +57,7 @@ class Eye:
             settings["main_format"],
             settings["buffers"],
         )
-        self._configure(settings, size, small, memory)
+        size, small = self._configure(settings, size, small, memory)
         self._stream = Stream(outbox, settings["stream_quality"])
         self._stills = Stills(self._camera, outbox, settings["quality"])
         shortest_us = int(self._camera.camera_controls["FrameDurationLimits"][0])
@@ -89,8 +89,11 @@ class Eye:
         size: Tuple[int, int],
         small: Tuple[int, int],
         memory: camera_memory.MemoryChoice,
-    ) -> None:
-        """Configure the one mode of the whole run."""
+    ) -> List[Tuple[int, int]]:
+        """Configure the one mode of the whole run; return the sizes that came of it.
+
+        A picture much smaller than the sensor's is made larger by some cameras.
+        """
         frame_us = int(US_PER_S / settings["stream_fps"])
         camera = self._camera
         controls = {"FrameDurationLimits": (frame_us, frame_us)}
@@ -109,6 +112,9 @@ class Eye:
             controls=controls,
         )
         camera.configure(config)
+        given = camera.camera_configuration()
+        sizes = [given[stream]["size"] for stream in ("main", "lores")]
+        return [(int(width), int(height)) for width, height in sizes]
 
     def begin(self) -> None:
         """Start the stream, and find out whether raw data can be had."""
