@@ -220,7 +220,7 @@ def test_raw_data_are_had_or_refused_with_a_reason(eyes: Eyes) -> None:
 
 
 SYSTEM_PIDNG = """
-import pidng.camdefs, pidng.core
+import numpy, pidng.camdefs, pidng.core
 
 class Camera(pidng.camdefs.Picamera2Camera):
     def __init__(self, fmt, metadata, model):
@@ -229,11 +229,19 @@ class Camera(pidng.camdefs.Picamera2Camera):
 
 class Writer(pidng.core.PICAM2DNG):
     def convert(self, image, file):
+        owner = image
+        while owner.base is not None:
+            owner = owner.base
+        if not isinstance(owner, numpy.ndarray):
+            raise RuntimeError("the camera's own memory is still held")
         file.write(super().convert(image))
 
 pidng.camdefs.Picamera2Camera, pidng.core.PICAM2DNG = Camera, Writer
 """
-"""What Raspberry Pi OS has changed in its DNG writer, as picamera2 calls it."""
+"""What Raspberry Pi OS has changed in its DNG writer, as picamera2 calls it.
+
+It refuses the memory that the camera fills: the request is to be given back before.
+"""
 
 
 def test_raw_data_are_had_where_the_writer_fits(eyes: Eyes, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Stills are requests of the running stream, so nothing is ever switched: the smal
 goes on beside them. A request is held only for the time of a copy.
 """
 
-import io
 import time
 from concurrent.futures import TimeoutError  # noqa: A004 (the builtin only from 3.11)
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +16,7 @@ from picamera2.controls import Controls
 from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts.direct import camera_memory, vitals
 from openflexure_timelapse.hosts.direct.camera_pictures import blank_bytes, half_of
-from openflexure_timelapse.hosts.direct.eye_stills import Stills
+from openflexure_timelapse.hosts.direct.eye_stills import Stills, dng_of
 from openflexure_timelapse.hosts.direct.eye_stream import Stream
 
 __all__ = ["Eye"]
@@ -163,7 +162,7 @@ class Eye:
             message = f"The camera gave no frame within {PROBE_S:g} s of its start; "
             raise HardwareError(message + "look at its ribbon cable.") from exc
         try:
-            request.save_dng(io.BytesIO())
+            dng_of(request)()
         except Exception as exc:  # noqa: BLE001 - a library's; it is the answer
             told = f"this picamera2 cannot write DNG ({exc!r}); "
             return told + "type: sudo apt install python3-pidng"

@@ -8,14 +8,39 @@ import io
 import queue
 import threading
 import time
-from typing import Any, Dict, Mapping, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Mapping, Tuple
 
 from openflexure_timelapse.hosts.direct.camera_pictures import copy_of, encode
 from openflexure_timelapse.hosts.direct.eye_stream import plain_metadata
 
-__all__ = ["Stills"]
+__all__ = ["Stills", "dng_of"]
 
 STREAMS = {"full": "main", "half": "main", "stream": "lores"}
+
+
+def dng_of(request: Any) -> Callable[[], bytes]:
+    """Copy a request's raw data; the request can be given back then.
+
+    Parameters
+    ----------
+    request : picamera2.CompletedRequest
+        Held.
+
+    Returns
+    -------
+    callable
+        Makes a DNG of them, which takes much longer than the copy.
+    """
+    pixels = request.make_buffer("raw")
+    metadata, config = request.get_metadata(), request.config["raw"]
+
+    def write() -> bytes:
+        file = io.BytesIO()
+        request.picam2.helpers.save_dng(pixels, metadata, config, file)
+        return file.getvalue()
+
+    return write
 
 
 class _Order:
@@ -134,25 +159,23 @@ class Stills:
         self, order: _Order, request: Any, spent: Dict[str, float], clock: "_Stopwatch"
     ) -> Tuple[Dict[str, Any], bytes]:
         """Return a request's metadata and its picture."""
-        dng: Optional[bytes] = None
         mode = order.asked.get("mode", "full")
+        finish: Callable[[], bytes]
         try:
             metadata = plain_metadata(request.get_metadata())
             if order.asked["do"] == "raw":
-                file = io.BytesIO()
-                request.save_dng(file)
-                dng = file.getvalue()
+                finish = dng_of(request)
             else:
                 copied = copy_of(request, STREAMS[mode])
+                finish = partial(encode, copied, self._quality, halved=mode == "half")
         finally:
             request.release()
             with self._counting:
                 self._held -= 1
         clock.lap("copy", spent)
-        if dng is None:
-            dng = encode(copied, self._quality, halved=mode == "half")
+        data = finish()
         clock.lap("encode", spent)
-        return metadata, dng
+        return metadata, data
 
 
 class _Stopwatch:
