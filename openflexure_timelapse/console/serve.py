@@ -81,7 +81,7 @@ def serve(options: Namespace, printer: Printer) -> None:
     if options.notify is not None:
         os.environ[ENVIRONMENT] = str(options.notify)  # where the hosts look for it
     with contextlib.ExitStack() as ending:
-        ending.enter_context(interruptible())  # so that a signal ends it in order
+        interrupted = ending.enter_context(interruptible())
         refuse_beside_others(options.data, options.config)
         listening = ending.enter_context(_listening(options.host, options.port))
         found = ending.enter_context(opened(options.data, options.config))
@@ -96,10 +96,15 @@ def serve(options: Namespace, printer: Printer) -> None:
         url = f"http://{options.host}:{port}"
 
         def tell() -> None:
+            if interrupted.is_set():  # meanwhile
+                serving.end()
+                return
             _tell(printer, options, url)
             line.tell("READY=1", f"STATUS=Serving {url}/")
 
-        server.Serving(made, listening, tell).run()
+        serving = server.Serving(made, listening, tell)
+        if not interrupted.is_set():  # while camera and board were opened
+            serving.run()
         line.tell("STOPPING=1")
     printer.say("Ended.")
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator
 
 import httpx2
@@ -19,6 +20,8 @@ import piexif
 import pytest
 from whole_rig import Desk, Systemd
 
+import openflexure_timelapse.console.serve as console
+from openflexure_timelapse.cli import main
 from openflexure_timelapse.store.run_store import RunStore
 from openflexure_timelapse.store.verify import verify
 
@@ -134,6 +137,39 @@ def test_serve_leaves_a_run_to_the_next_start(desk: Desk) -> None:
     assert counts["failed"] == 0
     assert sum(counts.values()) == 6
     assert verify(desk.runs / run).ok
+
+
+def test_one_ctrl_c_ends_it_in_order(desk: Desk) -> None:
+    """Nothing is broken off, and there is nothing to tell."""
+    with desk.serving() as served:
+        served.process.send_signal(signal.SIGINT)
+        _, errors = served.process.communicate()
+    assert (served.process.returncode, errors) == (0, b"")
+
+
+def test_a_signal_while_the_hardware_is_opened_is_heard(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera may need long to start; the server then does not begin to serve."""
+    served = []
+
+    class Serving:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def run(self) -> None:
+            served.append(self)
+
+    @contextlib.contextmanager
+    def opened(*_: object) -> Iterator[Any]:
+        signal.raise_signal(signal.SIGTERM)
+        yield SimpleNamespace(microscope=None, clock=None, settings=None)
+
+    server = SimpleNamespace(create=lambda *_: None, Serving=Serving)
+    monkeypatch.setattr(console, "module_of", lambda _: server)
+    monkeypatch.setattr(console, "opened", opened)
+    assert main(["serve", "--data", str(desk.runs), "--port", "0"]) == 0
+    assert served == []
 
 
 def test_people_and_a_run_share_the_microscope(desk: Desk) -> None:

@@ -145,8 +145,8 @@ class _Uvicorn(uvicorn.Server):
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """End on a signal."""
-        self.end()
+        """End on a signal; a second Ctrl-C waits for nobody."""
+        self._camera.kill_mjpeg_streams()
         super().handle_exit(sig, frame)
 
 
