@@ -15,6 +15,8 @@ from hardware_sim import Fault
 from hardware_sim.camera_feed import SensorShape
 from hardware_sim.direct_rig import DirectRig
 from openflexure_timelapse.hosts.direct.check_computer import _throttled
+from openflexure_timelapse.hosts.direct.checkup import _program
+from openflexure_timelapse.hosts.direct.claims import HIDDEN
 from openflexure_timelapse.hosts.direct.report import report_of
 from openflexure_timelapse.hosts.finding import Finding
 
@@ -226,6 +228,26 @@ def test_another_port_can_be_named_and_the_supply_is_asked_for(
     assert found["Power"]["level"] == found["Board"]["level"] == "bad"
     assert "nothing" in found["Board"]["detail"]
     assert found["Stills"]["level"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("/usr/bin/minicom -D /dev/ttyUSB0", "minicom"),
+        ("vim /home/ada/secret.txt", "vim"),
+        (
+            "/v/bin/python3 -m openflexure_timelapse serve",
+            "python3 openflexure_timelapse",
+        ),
+        ("python3 /home/ada/scan.py --key=x", "python3 scan.py"),
+        ("python3 -c secret()", "python3"),
+        ("python3", "python3"),
+        (HIDDEN, HIDDEN),
+    ],
+)
+def test_a_program_is_told_by_its_name_alone(command: str, told: str) -> None:
+    """Whoever reads the report must know what to end, and nothing else."""
+    assert _program(command) == told
 
 
 def test_names_are_taken_out_of_a_report() -> None:
