@@ -8,11 +8,16 @@ from typing import Any, Iterator, List
 import httpx2
 import piexif
 import pytest
-from labthings_fastapi.exceptions import GlobalLockBusyError, ServerActionError
+from labthings_fastapi.exceptions import (
+    ClientPropertyError,
+    GlobalLockBusyError,
+    ServerActionError,
+)
 from PIL import Image
 from serve_rig import Rig
 
 from hardware_sim import Fault
+from openflexure_timelapse.errors import HardwareError
 from openflexure_timelapse.hosts import v3_protocols
 from openflexure_timelapse.hosts.v3_features import (
     accepts,
@@ -132,6 +137,15 @@ def test_a_board_that_is_deaf_moves_in_parts(tmp_path: Path) -> None:
     assert moves(rig) == ["mr 1200 0 0", "mr 1201 0 0"]
     assert rig.visit.get("stage/position")["x"] == 2401
     rig.close()
+
+
+def test_an_axis_that_there_is_not_is_refused(rig: Rig) -> None:
+    """A slip of the pen is no move that went well; the message has the names."""
+    stage = rig.thing("stage")
+    for move in (stage.move_relative, stage.move_absolute, stage.jog):
+        with pytest.raises(ServerActionError, match="no axis 'Z'; choose among x, y"):
+            move(Z=10)
+    assert stage.position == {"x": 0, "y": 0, "z": 0}
 
 
 def test_a_direction_is_no_setting(rig: Rig) -> None:
@@ -320,6 +334,28 @@ def test_exposure_is_a_setting_that_outlives_the_server(tmp_path: Path) -> None:
     again = Rig(tmp_path)
     assert again.thing("camera").exposure_time == found // 2
     again.close()
+
+
+def test_an_exposure_that_is_refused_is_forgotten(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the camera does not take is told to nobody, and spoils no later one."""
+    camera: Any = rig.microscope.camera_part
+    inner = camera.lock_exposure
+
+    def lock(values: Any) -> Any:
+        if values["exposure_us"] <= 0:
+            raise HardwareError("The exposure cannot be locked to that.")
+        return inner(values)
+
+    monkeypatch.setattr(camera, "lock_exposure", lock, raising=False)
+    thing = rig.thing("camera")
+    found = thing.exposure_time
+    with pytest.raises(ClientPropertyError, match="cannot be locked"):
+        thing.exposure_time = -5
+    assert thing.exposure_time == found
+    thing.analogue_gain = 2.0
+    assert thing.analogue_gain == 2.0
 
 
 # ------------------------------------------------------------------- light and focus
