@@ -20,11 +20,11 @@ from openflexure_timelapse.hosts.direct.config import DirectSettings
 from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.things import (
     DirectCameraThing,
+    DirectIlluminationThing,
     DirectStageThing,
     DirectTimelapse,
 )
 from openflexure_timelapse.hosts.things.autofocus import AutofocusThing
-from openflexure_timelapse.hosts.things.illumination import IlluminationThing
 from openflexure_timelapse.ports import Clock
 
 __all__ = ["PREFIX", "Serving", "create"]
@@ -119,7 +119,7 @@ def _parts(
     }
     if microscope.light is not None:
         lamp = {"lamp": microscope.light, "clock": clock, "on_level": settings.light_on}
-        things["illumination"] = {"cls": IlluminationThing, "kwargs": lamp}
+        things["illumination"] = {"cls": DirectIlluminationThing, "kwargs": lamp}
     return things
 
 
