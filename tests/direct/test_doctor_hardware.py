@@ -15,7 +15,7 @@ from hardware_sim import Fault
 from hardware_sim.camera_feed import SensorShape
 from hardware_sim.direct_rig import DirectRig
 from openflexure_timelapse.hosts.direct.check_computer import _throttled
-from openflexure_timelapse.hosts.direct.checkup import _program
+from openflexure_timelapse.hosts.direct.checkup import _program, private_words
 from openflexure_timelapse.hosts.direct.claims import HIDDEN
 from openflexure_timelapse.hosts.direct.report import report_of
 from openflexure_timelapse.hosts.finding import Finding
@@ -127,6 +127,31 @@ def test_a_person_gets_a_table_and_a_report(desk: Desk) -> None:
     assert "| ok | Board |" in report
     for private in (platform.node(), str(desk.folder), str(Path.home())):
         assert private not in report
+
+
+def test_the_folder_of_the_settings_is_not_named(desk: Desk) -> None:
+    """A place that cannot be read is told with its file, and not with where that is."""
+    (desk.folder / "stage_place.json").mkdir()
+    report = json.loads(desk.run("--json").stdout)["report"]
+    assert "the folder of the settings/stage_place.json" in report
+    assert str(desk.folder) not in report
+
+
+def test_who_asked_as_administrator_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of that person may be in the report of a check-up by ``sudo``."""
+    monkeypatch.setenv("SUDO_USER", "ada")
+    report = report_of([Finding("Disk", "bad", "/home/ada/x")], private_words())
+    assert "ada" not in report
+
+
+def test_a_camera_without_its_library_is_told_once(desk: Desk, tmp_path: Path) -> None:
+    """With what to install, and not to look at a cable."""
+    without = "import sys; sys.modules['picamera2'] = None"
+    (tmp_path / "sitecustomize.py").write_text(without, "utf-8")
+    done = desk.run("--json", PYTHONPATH=str(tmp_path))
+    found = {each["topic"]: each for each in json.loads(done.stdout)["findings"]}
+    assert "python3-picamera2" in found["Camera"]["detail"]
+    assert "Camera's troubles" not in found
 
 
 def test_a_board_in_use_is_not_opened(desk: Desk) -> None:

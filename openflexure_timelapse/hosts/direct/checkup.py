@@ -3,7 +3,9 @@
 What another program holds is not opened. Nothing moves unless that was asked for.
 """
 
+import contextlib
 import getpass
+import os
 import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,8 +122,8 @@ def private_words() -> Dict[str, str]:
         str(Path.home()): "~",
         str(Path.cwd()): "here",
     }
-    try:
+    with contextlib.suppress(KeyError, OSError):  # a user without a name
         words[getpass.getuser()] = "user"
-    except (KeyError, OSError):  # a user without a name
-        return words
+    if "SUDO_USER" in os.environ:
+        words[os.environ["SUDO_USER"]] = "user"
     return words
