@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any, Iterator, List
 
@@ -193,6 +194,26 @@ def test_a_server_ends_what_moves(tmp_path: Path) -> None:
         moving(rig)
         rig.close()
     assert not rig.microscope.stage_part.moving
+
+
+# The library's thread tells its end to a server that may be gone by then.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_waits_for_a_frame_keeps_no_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A camera that is gone gives none, and the server must end all the same."""
+    rig = Rig(tmp_path)
+    camera: Any = rig.microscope.camera_part
+    camera.is_closed = True
+    while "No frame for the live view" not in caplog.text:
+        pass
+    rig.visit.post("camera/grab_jpeg", {}, code=201)
+    while not rig.things["camera"].mjpeg_stream.condition.statistics().tasks_waiting:
+        pass
+    ending = threading.Thread(target=rig.close, daemon=True)
+    ending.start()
+    ending.join(20)
+    assert not ending.is_alive()
 
 
 # --------------------------------------------------------------------------- camera
