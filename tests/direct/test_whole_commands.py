@@ -6,6 +6,7 @@ pseudo-terminal.
 
 import contextlib
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -112,6 +113,26 @@ def test_record_goes_on_after_a_kill(desk: Desk) -> None:
     assert verify(Path(told["folder"])).ok
     assert len(before) >= 2
     assert all(path.read_bytes() == data for path, data in before.items())
+
+
+def test_what_ctrl_c_tells_goes_on_with_the_run(desk: Desk) -> None:
+    """The command is for this microscope; on a simulated one nothing goes on."""
+    words = ("--microscope", "direct", "--out", str(desk.runs))
+    *command, _ = desk.command("record", plan_file(desk), *words)
+    process = subprocess.Popen(
+        command, env=desk.environ(COLUMNS="1000"), stdout=subprocess.PIPE, text=True
+    )
+    while not list(desk.runs.glob("*/frames/*/*.jpeg")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate()
+    assert process.returncode == 1
+    simulated = desk.run("record", "--resume", "--out", str(desk.runs))
+    assert (simulated.returncode, "direct" in simulated.stderr) == (2, True)
+    _, _, advice = told.partition("go on with: openflexure-timelapse ")
+    done = desk.run(*shlex.split(advice))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"]["end_reason"] == "completed"
 
 
 def test_serve_leaves_a_run_to_the_next_start(desk: Desk) -> None:
