@@ -21,6 +21,8 @@ from openflexure_timelapse.hosts.system import RealClock
 __all__ = ["serve", "unit_text"]
 
 OWN_FOLDER = "server"
+FOR_SYSTEMD = str.maketrans({"%": "%%", "$": "$$", "\\": "\\\\"})
+"""Else it puts something else in their place, also between quotation marks."""
 UNIT = """\
 # To use it: save this text as /etc/systemd/system/openflexure-timelapse.service, then
 # type: sudo systemctl enable --now openflexure-timelapse
@@ -153,6 +155,6 @@ def unit_text(options: Namespace) -> str:
         chosen = getattr(options, name)
         if chosen is not None:
             words += [f"--{name}", str(Path(chosen).absolute())]
-    command = " ".join(shlex.quote(word).replace("%", "%%") for word in words)
+    command = " ".join(shlex.quote(word.translate(FOR_SYSTEMD)) for word in words)
     folder = str(data.parent).replace("%", "%%")
     return UNIT.format(user=getpass.getuser(), folder=folder, command=command)

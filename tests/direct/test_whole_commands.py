@@ -272,3 +272,10 @@ def test_the_unit_says_what_was_asked(desk: Desk) -> None:
     assert command.endswith(f"--data {desk.runs} --host 0.0.0.0 --port 5000")
     for line in ("Type=notify", "WatchdogSec=60", "WantedBy=multi-user.target"):
         assert line in unit
+
+
+def test_a_folder_with_signs_of_systemd_is_found(desk: Desk) -> None:
+    """Per cent, dollar and backslash mean something to systemd, and a folder to us."""
+    done = desk.run("serve", "--data", "/a 100%/${HOME}/b\\n", "--unit")
+    unit = json.loads(done.stdout)["unit"]
+    assert "--data '/a 100%%/$${HOME}/b\\\\n'" in unit
