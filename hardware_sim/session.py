@@ -10,6 +10,7 @@ from typing import NamedTuple, Optional, Tuple
 
 from hardware_sim.clock import ScaledClock, VirtualClock
 from hardware_sim.microscope import SimMicroscope, build
+from openflexure_timelapse.errors import InvalidRequestError
 from openflexure_timelapse.hosts.todo import interrupted_run
 from openflexure_timelapse.ports import Clock
 from openflexure_timelapse.store.run_store import RunStore
@@ -49,6 +50,8 @@ def simulate(
     ------
     StorageError
         When a run waits to be resumed and cannot be read.
+    InvalidRequestError
+        When the run that waits is of a real microscope.
     """
     past = _past(data_folder)
     wall_ns, age_s = inner.wall_ns(), 0.0
@@ -72,6 +75,10 @@ def _past(data_folder: Path) -> Optional[_Past]:
         return None
     with RunStore.open_read(data_folder / run_id) as store:
         header, last = store.header, store.last_frame()
+    if "scene" not in header["microscope"]:
+        told = f"The run {run_id} waits in {data_folder} to be resumed, and is of no "
+        told += "simulated microscope; go on with it on its own (--microscope direct), "
+        raise InvalidRequestError(told + "or choose another folder.")
     began_ns = int(datetime.fromisoformat(header["created"]).timestamp()) * NS_PER_S
     return _Past(
         scene=header["microscope"]["scene"],

@@ -10,7 +10,7 @@ import shlex
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -147,9 +147,21 @@ def _record(options: argparse.Namespace, printer: Printer) -> int:
             raise
         with line.kept(lambda: service.is_well, service.status):
             line.tell("READY=1")
-            code = _finish_recording(service, run_id, printer, interrupted)
+            code = _finish_recording(
+                service, run_id, printer, interrupted, resume=_resuming(options)
+            )
             line.tell("STOPPING=1")
     return code
+
+
+def _resuming(options: argparse.Namespace) -> List[str]:
+    """Return the words that go on with what these options began."""
+    words = ["record", "--resume"]
+    if options.microscope != "sim":
+        words += ["--microscope", options.microscope]
+    if options.config is not None:
+        words += ["--config", str(options.config)]
+    return words
 
 
 def _service_of(options: argparse.Namespace, ending: contextlib.ExitStack) -> Service:
@@ -183,12 +195,14 @@ def _simulate(options: argparse.Namespace, printer: Printer) -> int:
     return 0
 
 
-def _finish_recording(
+def _finish_recording(  # noqa: PLR0913 (two have a default)
     service: Service,
     run_id: str,
     printer: Printer,
     interrupted: threading.Event,
     extra_movie: Optional[Dict[str, Any]] = None,
+    *,
+    resume: Sequence[str] = ("record", "--resume"),
 ) -> int:
     """Follow a run to its end, make another movie if asked to, print how it went."""
     try:
@@ -200,10 +214,10 @@ def _finish_recording(
     for warning in status["warnings"]:
         printer.say(warning, style="yellow")
     if told["left"]:
-        out = shlex.quote(str(Path(told["folder"]).parent))
+        words = [*resume, "--out", str(Path(told["folder"]).parent)]
         printer.say(
             f"Left as it is in {told['folder']}; go on with: openflexure-timelapse "
-            f"record --resume --out {out}"
+            + " ".join(map(shlex.quote, words))
         )
     else:
         printer.say(f"Frames and tables: {told['folder']}")

@@ -49,6 +49,7 @@ def examine_hardware(options: Namespace, printer: Printer) -> int:
             findings.append(finding)
             progress.update(bar, completed=len(findings), note=finding.topic)
     private: Dict[str, str] = checking.private_words()
+    private[str(order.place_file.parent)] = "the folder of the settings"
     private[str(options.data.absolute())] = "the data folder"
     report = report_of(findings, private)
     printer.result(

@@ -21,6 +21,8 @@ from openflexure_timelapse.hosts.system import RealClock
 __all__ = ["serve", "unit_text"]
 
 OWN_FOLDER = "server"
+FOR_SYSTEMD = str.maketrans({"%": "%%", "$": "$$", "\\": "\\\\"})
+"""Else it puts something else in their place, also between quotation marks."""
 UNIT = """\
 # To use it: save this text as /etc/systemd/system/openflexure-timelapse.service, then
 # type: sudo systemctl enable --now openflexure-timelapse
@@ -81,7 +83,7 @@ def serve(options: Namespace, printer: Printer) -> None:
     if options.notify is not None:
         os.environ[ENVIRONMENT] = str(options.notify)  # where the hosts look for it
     with contextlib.ExitStack() as ending:
-        ending.enter_context(interruptible())  # so that a signal ends it in order
+        interrupted = ending.enter_context(interruptible())
         refuse_beside_others(options.data, options.config)
         listening = ending.enter_context(_listening(options.host, options.port))
         found = ending.enter_context(opened(options.data, options.config))
@@ -96,10 +98,15 @@ def serve(options: Namespace, printer: Printer) -> None:
         url = f"http://{options.host}:{port}"
 
         def tell() -> None:
+            if interrupted.is_set():  # meanwhile
+                serving.end()
+                return
             _tell(printer, options, url)
             line.tell("READY=1", f"STATUS=Serving {url}/")
 
-        server.Serving(made, listening, tell).run()
+        serving = server.Serving(made, listening, tell)
+        if not interrupted.is_set():  # while camera and board were opened
+            serving.run()
         line.tell("STOPPING=1")
     printer.say("Ended.")
 
@@ -148,6 +155,6 @@ def unit_text(options: Namespace) -> str:
         chosen = getattr(options, name)
         if chosen is not None:
             words += [f"--{name}", str(Path(chosen).absolute())]
-    command = " ".join(shlex.quote(word).replace("%", "%%") for word in words)
+    command = " ".join(shlex.quote(word.translate(FOR_SYSTEMD)) for word in words)
     folder = str(data.parent).replace("%", "%%")
     return UNIT.format(user=getpass.getuser(), folder=folder, command=command)

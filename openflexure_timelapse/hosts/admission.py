@@ -90,10 +90,11 @@ def estimate_now(
 
 
 def check_hardware(header: Mapping[str, Any], microscope: Microscope) -> None:
-    """Refuse to go on with a run of a real camera or stage on a stand-in for it.
+    """Refuse to go on with a run of a real camera or stage on a stand-in, or reversed.
 
     A server that finds no camera at its start puts in one that draws pictures; they
-    must not end up among those of a sample.
+    must not end up among those of a sample. Nor is a real stage to go to the places of
+    a simulated run that somebody tried before.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def check_hardware(header: Mapping[str, Any], microscope: Microscope) -> None:
     Raises
     ------
     HardwareError
-        Naming what is missing.
+        Naming what is missing, or what was simulated.
     """
     camera, stage = microscope.camera.describe(), microscope.stage.describe()
     for part, simulated in (("camera", camera.simulated), ("stage", stage.simulated)):
@@ -114,6 +115,9 @@ def check_hardware(header: Mapping[str, Any], microscope: Microscope) -> None:
             told = f"An interrupted run used the {part} {before.get('model')!r}, which "
             told += "is not there now; connect it and restart the server, or stop the "
             raise HardwareError(told + "run.")
+        if not simulated and before.get("simulated"):
+            told = f"An interrupted run used a simulated {part}, and this one is real; "
+            raise HardwareError(told + "stop the run, or choose another data folder.")
 
 
 def header_of(plan: Plan, microscope: Microscope, clock: Clock) -> Dict[str, Any]:

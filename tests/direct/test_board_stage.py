@@ -111,6 +111,15 @@ def test_a_glide_beyond_the_travel_is_refused(tmp_path: Path, dialect: str) -> N
         made.stage.glide(StagePosition(0, 0, 9001))
 
 
+def test_a_glide_further_than_a_board_counts_is_refused(tmp_path: Path) -> None:
+    """Also by a stage without limits; it would wrap round, or go on for years."""
+    with rig(tmp_path, lowest=None, highest=None) as made:
+        for x in (10**12, -(10**12)):
+            with pytest.raises(OutOfReachError, match="x = "):
+                made.stage.glide(StagePosition(x, 0, 0))
+        assert not made.stage.moving
+
+
 def test_a_course_with_a_ramp_begins_and_ends_slowly() -> None:
     """A half of the speed on the average, in each ramp; the middle is half way."""
     course = Course(BACK, StagePosition(0, 0, 1000), 0, 1000, 200_000)

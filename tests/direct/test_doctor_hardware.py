@@ -19,6 +19,8 @@ from openflexure_timelapse.hosts.direct.check_computer import (
     _throttled,
     check_computer,
 )
+from openflexure_timelapse.hosts.direct.checkup import _program, private_words
+from openflexure_timelapse.hosts.direct.claims import HIDDEN
 from openflexure_timelapse.hosts.direct.report import report_of
 from openflexure_timelapse.hosts.finding import Finding
 
@@ -134,6 +136,31 @@ def test_a_person_gets_a_table_and_a_report(desk: Desk) -> None:
         assert private not in report
 
 
+def test_the_folder_of_the_settings_is_not_named(desk: Desk) -> None:
+    """A place that cannot be read is told with its file, and not with where that is."""
+    (desk.folder / "stage_place.json").mkdir()
+    report = json.loads(desk.run("--json").stdout)["report"]
+    assert "the folder of the settings/stage_place.json" in report
+    assert str(desk.folder) not in report
+
+
+def test_who_asked_as_administrator_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of that person may be in the report of a check-up by ``sudo``."""
+    monkeypatch.setenv("SUDO_USER", "ada")
+    report = report_of([Finding("Disk", "bad", "/home/ada/x")], private_words())
+    assert "ada" not in report
+
+
+def test_a_camera_without_its_library_is_told_once(desk: Desk, tmp_path: Path) -> None:
+    """With what to install, and not to look at a cable."""
+    without = "import sys; sys.modules['picamera2'] = None"
+    (tmp_path / "sitecustomize.py").write_text(without, "utf-8")
+    done = desk.run("--json", PYTHONPATH=str(tmp_path))
+    found = {each["topic"]: each for each in json.loads(done.stdout)["findings"]}
+    assert "python3-picamera2" in found["Camera"]["detail"]
+    assert "Camera's troubles" not in found
+
+
 def test_a_board_in_use_is_not_opened(desk: Desk) -> None:
     """Its user is named by program and process, and nothing else that it was told."""
     hold = "import sys; f = open(sys.argv[1], 'rb'); print(1, flush=True); input()"
@@ -233,6 +260,26 @@ def test_another_port_can_be_named_and_the_supply_is_asked_for(
     assert found["Power"]["level"] == found["Board"]["level"] == "bad"
     assert "nothing" in found["Board"]["detail"]
     assert found["Stills"]["level"] == "good"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("/usr/bin/minicom -D /dev/ttyUSB0", "minicom"),
+        ("vim /home/ada/secret.txt", "vim"),
+        (
+            "/v/bin/python3 -m openflexure_timelapse serve",
+            "python3 openflexure_timelapse",
+        ),
+        ("python3 /home/ada/scan.py --key=x", "python3 scan.py"),
+        ("python3 -c secret()", "python3"),
+        ("python3", "python3"),
+        (HIDDEN, HIDDEN),
+    ],
+)
+def test_a_program_is_told_by_its_name_alone(command: str, told: str) -> None:
+    """Whoever reads the report must know what to end, and nothing else."""
+    assert _program(command) == told
 
 
 def test_names_are_taken_out_of_a_report() -> None:

@@ -332,6 +332,8 @@ def test_the_light_goes_off_and_on(rig: Rig) -> None:
     assert rig.sim.light.level() == 0
     light.set_led()
     assert rig.sim.light.level() == pytest.approx(0.32)
+    light.set_led(led_on=False, led_channel="cc")  # as the Thing of a Sangaboard
+    assert rig.sim.light.level() == 0
 
 
 def test_autofocus_tells_frames_and_places(slow: Rig) -> None:

@@ -6,11 +6,13 @@ pseudo-terminal.
 
 import contextlib
 import json
+import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, Iterator
 
 import httpx2
@@ -19,6 +21,8 @@ import piexif
 import pytest
 from whole_rig import Desk, Systemd
 
+import openflexure_timelapse.console.serve as console
+from openflexure_timelapse.cli import main
 from openflexure_timelapse.store.run_store import RunStore
 from openflexure_timelapse.store.verify import verify
 
@@ -111,6 +115,26 @@ def test_record_goes_on_after_a_kill(desk: Desk) -> None:
     assert all(path.read_bytes() == data for path, data in before.items())
 
 
+def test_what_ctrl_c_tells_goes_on_with_the_run(desk: Desk) -> None:
+    """The command is for this microscope; on a simulated one nothing goes on."""
+    words = ("--microscope", "direct", "--out", str(desk.runs))
+    *command, _ = desk.command("record", plan_file(desk), *words)
+    process = subprocess.Popen(
+        command, env=desk.environ(COLUMNS="1000"), stdout=subprocess.PIPE, text=True
+    )
+    while not list(desk.runs.glob("*/frames/*/*.jpeg")):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate()
+    assert process.returncode == 1
+    simulated = desk.run("record", "--resume", "--out", str(desk.runs))
+    assert (simulated.returncode, "direct" in simulated.stderr) == (2, True)
+    _, _, advice = told.partition("go on with: openflexure-timelapse ")
+    done = desk.run(*shlex.split(advice))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"]["end_reason"] == "completed"
+
+
 def test_serve_leaves_a_run_to_the_next_start(desk: Desk) -> None:
     """SIGTERM ends it in order; the next server goes on with the run by itself."""
     systemd = Systemd(desk.folder / "notify")
@@ -134,6 +158,39 @@ def test_serve_leaves_a_run_to_the_next_start(desk: Desk) -> None:
     assert counts["failed"] == 0
     assert sum(counts.values()) == 6
     assert verify(desk.runs / run).ok
+
+
+def test_one_ctrl_c_ends_it_in_order(desk: Desk) -> None:
+    """Nothing is broken off, and there is nothing to tell."""
+    with desk.serving() as served:
+        served.process.send_signal(signal.SIGINT)
+        _, errors = served.process.communicate()
+    assert (served.process.returncode, errors) == (0, b"")
+
+
+def test_a_signal_while_the_hardware_is_opened_is_heard(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A camera may need long to start; the server then does not begin to serve."""
+    served = []
+
+    class Serving:
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def run(self) -> None:
+            served.append(self)
+
+    @contextlib.contextmanager
+    def opened(*_: object) -> Iterator[Any]:
+        signal.raise_signal(signal.SIGTERM)
+        yield SimpleNamespace(microscope=None, clock=None, settings=None)
+
+    server = SimpleNamespace(create=lambda *_: None, Serving=Serving)
+    monkeypatch.setattr(console, "module_of", lambda _: server)
+    monkeypatch.setattr(console, "opened", opened)
+    assert main(["serve", "--data", str(desk.runs), "--port", "0"]) == 0
+    assert served == []
 
 
 def test_people_and_a_run_share_the_microscope(desk: Desk) -> None:
@@ -215,3 +272,10 @@ def test_the_unit_says_what_was_asked(desk: Desk) -> None:
     assert command.endswith(f"--data {desk.runs} --host 0.0.0.0 --port 5000")
     for line in ("Type=notify", "WatchdogSec=60", "WantedBy=multi-user.target"):
         assert line in unit
+
+
+def test_a_folder_with_signs_of_systemd_is_found(desk: Desk) -> None:
+    """Per cent, dollar and backslash mean something to systemd, and a folder to us."""
+    done = desk.run("serve", "--data", "/a 100%/${HOME}/b\\n", "--unit")
+    unit = json.loads(done.stdout)["unit"]
+    assert "--data '/a 100%%/$${HOME}/b\\\\n'" in unit

@@ -38,6 +38,7 @@ def check_camera(
     """
     camera = DirectCamera(clock, replace(settings, raw=True))
     began_ns = clock.monotonic_ns()
+    failure = ""
     try:
         camera.start()
         camera.frame(FRAME_WAIT_S)
@@ -46,10 +47,13 @@ def check_camera(
         yield from _pictures(camera, clock, stills)
         yield _raw(camera)
     except TimelapseError as exc:
-        yield Finding("Camera", "bad", str(exc))
+        failure = str(exc)
+        yield Finding("Camera", "bad", failure)
     finally:
         told = "; ".join(
-            f"{each['kind']}: {each['detail']}" for each in camera.incidents()
+            f"{each['kind']}: {each['detail']}"
+            for each in camera.incidents()
+            if each["detail"] not in failure
         )
         camera.close()
     if told:

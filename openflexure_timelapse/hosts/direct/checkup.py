@@ -3,7 +3,9 @@
 What another program holds is not opened. Nothing moves unless that was asked for.
 """
 
+import contextlib
 import getpass
+import os
 import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from openflexure_timelapse.hosts.direct.check_board import check_board
 from openflexure_timelapse.hosts.direct.check_camera import check_camera
 from openflexure_timelapse.hosts.direct.check_computer import check_computer
 from openflexure_timelapse.hosts.direct.claims import (
+    HIDDEN,
     PortUser,
     camera_users,
     servers_running,
@@ -100,8 +103,16 @@ def _unless_used(topic: str, users: List[PortUser]) -> List[Finding]:
 
 
 def _program(command: str) -> str:
-    """Return the name of a program, and of the script that Python runs."""
-    return " ".join(Path(word).name for word in command.split()[:2])
+    """Return the name of a program, or of what Python runs, and no other word."""
+    if command == HIDDEN:
+        return command
+    first, *words = command.split()
+    name = Path(first).name
+    if not name.startswith("python"):
+        return name
+    runs = words[1:] if words[:1] == ["-m"] else words
+    is_told = bool(runs) and not runs[0].startswith("-")
+    return f"{name} {Path(runs[0]).name}" if is_told else name
 
 
 def private_words() -> Dict[str, str]:
@@ -111,8 +122,8 @@ def private_words() -> Dict[str, str]:
         str(Path.home()): "~",
         str(Path.cwd()): "here",
     }
-    try:
+    with contextlib.suppress(KeyError, OSError):  # a user without a name
         words[getpass.getuser()] = "user"
-    except (KeyError, OSError):  # a user without a name
-        return words
+    if "SUDO_USER" in os.environ:
+        words[os.environ["SUDO_USER"]] = "user"
     return words

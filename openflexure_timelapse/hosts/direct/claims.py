@@ -16,6 +16,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from openflexure_timelapse.errors import HardwareBusyError
 
 __all__ = [
+    "HIDDEN",
     "PortUser",
     "Server",
     "camera_users",
@@ -36,6 +37,7 @@ V2_STOP = "ofm stop"
 V3_STOP = f"sudo systemctl stop {UNITS[0]}"
 CAMERA_DEVICES = ("media", "video", "v4l-subdev")
 LONGEST_COMMAND = 120
+HIDDEN = "a program whose name is hidden"
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def _command(proc: Path, pid: int) -> str:
     words = " ".join(_words(proc, pid)) or _read(proc / str(pid) / "comm").strip()
     if len(words) > LONGEST_COMMAND:
         words = words[:LONGEST_COMMAND] + "..."
-    return words or "a program whose name is hidden"
+    return words or HIDDEN
 
 
 def _listens_unseen(proc: Path, tcp_port: int) -> bool:

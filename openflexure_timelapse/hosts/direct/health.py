@@ -16,10 +16,15 @@ def remarks(status: Mapping[str, Any]) -> List[str]:
     ----------
     status : mapping
         Of the camera: ``frame_age_s`` and ``temperature_c``; what is missing or None is
-        not known here.
+        not known here. No age: there is no frame.
     """
     told = []
     age_s = _number(status, "frame_age_s")
+    if age_s is None and "frame_age_s" in status:
+        told.append(
+            "The camera gives no frames and is started again; if that does not help, "
+            "check its cable."
+        )
     if age_s is not None and age_s > OLD_FRAME_S:
         told.append(
             f"The camera's last frame is {age_s:.0f} s old; it is started again when "

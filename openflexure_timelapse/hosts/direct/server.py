@@ -20,11 +20,11 @@ from openflexure_timelapse.hosts.direct.config import DirectSettings
 from openflexure_timelapse.hosts.direct.microscope import DirectMicroscope
 from openflexure_timelapse.hosts.direct.things import (
     DirectCameraThing,
+    DirectIlluminationThing,
     DirectStageThing,
     DirectTimelapse,
 )
 from openflexure_timelapse.hosts.things.autofocus import AutofocusThing
-from openflexure_timelapse.hosts.things.illumination import IlluminationThing
 from openflexure_timelapse.ports import Clock
 
 __all__ = ["PREFIX", "Serving", "create"]
@@ -119,7 +119,7 @@ def _parts(
     }
     if microscope.light is not None:
         lamp = {"lamp": microscope.light, "clock": clock, "on_level": settings.light_on}
-        things["illumination"] = {"cls": IlluminationThing, "kwargs": lamp}
+        things["illumination"] = {"cls": DirectIlluminationThing, "kwargs": lamp}
     return things
 
 
@@ -145,8 +145,8 @@ class _Uvicorn(uvicorn.Server):
         self.should_exit = True
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """End on a signal."""
-        self.end()
+        """End on a signal; a second Ctrl-C waits for nobody."""
+        self._camera.kill_mjpeg_streams()
         super().handle_exit(sig, frame)
 
 

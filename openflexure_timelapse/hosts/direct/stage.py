@@ -19,6 +19,8 @@ from openflexure_timelapse.ports import Clock, JsonDict, StageInfo, StagePositio
 __all__ = ["DirectStage"]
 
 US_PER_S = 1_000_000
+MOST_STEPS = 1_000_000_000
+"""As in a plan: from one end to the other still fits into the board's 32 bits."""
 LONGEST_DEAF_MOVE = 2_000
 """In steps: a board that is deaf while it moves can only be stopped between two."""
 
@@ -210,10 +212,9 @@ class DirectStage:
     # ---------------------------------------------------------------------- the moves
 
     def _check_reach(self, target: StagePosition) -> None:
-        """Refuse a target outside the travel."""
-        low, high = self._settings.lowest, self._settings.highest
-        if low is None or high is None:
-            return
+        """Refuse a target outside the travel, or further than a board counts."""
+        low = self._settings.lowest or (-MOST_STEPS,) * 3
+        high = self._settings.highest or (MOST_STEPS,) * 3
         for axis, least, place, most in zip("xyz", low, steps_of(target), high):
             if not least <= place <= most:
                 told = f"{axis} = {place} is outside the stage's travel, {least} to "

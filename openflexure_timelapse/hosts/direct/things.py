@@ -7,7 +7,7 @@ whose turn it is.
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import labthings_fastapi as lt
 from labthings_fastapi.exceptions import InvocationError, ServerNotRunningError
@@ -21,6 +21,7 @@ from openflexure_timelapse.hosts.direct.stage_settings import StageSettings
 from openflexure_timelapse.hosts.service import Service
 from openflexure_timelapse.hosts.things.camera import CaptureMode
 from openflexure_timelapse.hosts.things.exposure import ExposureThing
+from openflexure_timelapse.hosts.things.illumination import IlluminationThing
 from openflexure_timelapse.hosts.things.pictures import taken_at
 from openflexure_timelapse.hosts.things.stage import AXES, BacklashCompensation
 from openflexure_timelapse.hosts.things.stage import StageThing as _StageThing
@@ -28,7 +29,12 @@ from openflexure_timelapse.hosts.v3 import TimelapseThing
 from openflexure_timelapse.ports import Clock
 from openflexure_timelapse.store.disk import RealDisk
 
-__all__ = ["DirectCameraThing", "DirectStageThing", "DirectTimelapse"]
+__all__ = [
+    "DirectCameraThing",
+    "DirectIlluminationThing",
+    "DirectStageThing",
+    "DirectTimelapse",
+]
 
 NS_PER_S = 1_000_000_000
 FRAME_S = 1.0
@@ -258,6 +264,19 @@ class DirectStageThing(_StageThing):
             self._known = place
             self._upwards = dict.fromkeys(AXES, 0)
         super()._move(way, compensation, block_cancellation=block_cancellation)
+
+
+class DirectIlluminationThing(IlluminationThing):
+    """The lamp, with the input that a script for a Sangaboard may give besides."""
+
+    @lt.action
+    def set_led(
+        self,
+        led_on: bool = True,  # noqa: FBT001, FBT002 (as on OpenFlexure's server)
+        led_channel: Literal["cc"] = "cc",  # noqa: ARG002 (the settings say which it is)
+    ) -> None:
+        """Switch the light on or off."""
+        super().set_led(led_on)
 
 
 class DirectTimelapse(TimelapseThing):

@@ -28,10 +28,11 @@ class ExposureThing(CameraThing):
         self._lock_exposure(self._kept)
 
     def _keep(self, **values: Any) -> None:
-        """Use values from the next picture on."""
-        self._kept.update(values)
+        """Use values from the next picture on, unless the camera refuses them."""
+        wanted = {**self._kept, **values}
         if self.stream_active:
-            self._lock_exposure(self._kept)
+            self._lock_exposure(wanted)
+        self._kept = wanted
 
     @lt.setting
     def exposure_time(self) -> int:

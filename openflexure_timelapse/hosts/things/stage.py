@@ -127,7 +127,7 @@ class StageThing(lt.Thing):
         **kwargs: int,
     ) -> None:
         """Move by steps, given by the names of the axes."""
-        way = {axis: kwargs.get(axis, 0) for axis in AXES}
+        way = {**dict.fromkeys(AXES, 0), **_steps(kwargs)}
         self._move(way, backlash_compensation, block_cancellation=block_cancellation)
 
     @lt.action
@@ -139,7 +139,8 @@ class StageThing(lt.Thing):
     ) -> None:
         """Move to a place in steps, given by the names of the axes."""
         here = self.position
-        way = {axis: int(kwargs.get(axis, here[axis])) - here[axis] for axis in AXES}
+        there = {**here, **_steps(kwargs)}
+        way = {axis: there[axis] - here[axis] for axis in AXES}
         self._move(way, backlash_compensation, block_cancellation=block_cancellation)
 
     @lt.action
@@ -235,7 +236,7 @@ class StageThing(lt.Thing):
         **kwargs: int,
     ) -> None:
         """Move by steps until the next jog; the global lock is held meanwhile."""
-        turned = self._turned({axis: kwargs.get(axis, 0) for axis in AXES})
+        turned = self._turned({**dict.fromkeys(AXES, 0), **_steps(kwargs)})
         way = [turned[axis] for axis in AXES]
         command = None if stop or not any(way) else way
         with self._jogging:
@@ -270,6 +271,21 @@ class StageThing(lt.Thing):
                 with contextlib.suppress(queue.Empty):
                     return self._jogs.get_nowait()
         return None
+
+
+def _steps(kwargs: Mapping[str, int]) -> dict[str, int]:
+    """Return whole steps by the names of axes, as a client gave them.
+
+    Raises
+    ------
+    ValueError
+        For an axis that there is not; a move without it would look as if it was made.
+    """
+    for name in kwargs:
+        if name not in AXES:
+            told = f"The stage has no axis {name!r}; choose among {', '.join(AXES)}."
+            raise ValueError(told)
+    return {axis: int(steps) for axis, steps in kwargs.items()}
 
 
 def _axes(

@@ -61,10 +61,12 @@ class StreamingThing(DataThing):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the streams."""
+        """End the streams, and let go who waits for a frame that does not come."""
         self._ended.set()
         if self._deliverer is not None:
             self._deliverer.join(END_S)
+        self.mjpeg_stream.stop()
+        self.lores_mjpeg_stream.stop()
 
     def _deliver(self) -> None:
         """Call `_show` for each frame until `_ended` is set; the work of a thread."""

@@ -17,6 +17,7 @@ WELL: Dict[str, Any] = {
     ("wrong", "told"),
     [
         ({"frame_age_s": 12.4}, "12 s old"),
+        ({"frame_age_s": None}, "no frames"),
         ({"temperature_c": 81.2}, "81 °C"),
     ],
 )
@@ -26,7 +27,9 @@ def test_what_is_wrong_is_told(wrong: Dict[str, Any], told: str) -> None:
     assert told in sentence
 
 
-@pytest.mark.parametrize("status", [WELL, {}, dict.fromkeys(WELL)])
+@pytest.mark.parametrize(
+    "status", [WELL, {}, {**dict.fromkeys(WELL), "frame_age_s": 0.1}]
+)
 def test_what_is_well_or_unknown_is_not(status: Dict[str, Any]) -> None:
     """A computer that cannot tell is no reason to worry anybody."""
     assert remarks(status) == []

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
@@ -216,6 +217,25 @@ def test_a_run_of_real_hardware_does_not_go_on_with_a_stand_in(tmp_path: Path) -
     told = verbs.status()
     assert (told["run_id"], told["end_reason"]) == (run_id, "stopped")
     assert told["warnings"] == []
+    verbs.close()
+
+
+def test_a_simulated_run_does_not_go_on_with_real_hardware(tmp_path: Path) -> None:
+    """A real stage must not go to the places of a trial on the simulator."""
+    _, run_id = left(tmp_path)
+
+    def real(folder: Path) -> Service:
+        service = later(folder)
+        stage: Any = service._microscope.stage
+        told = replace(stage.describe(), simulated=False)
+        stage.describe = lambda: told
+        return service
+
+    verbs = at(tmp_path, real)
+    verbs._resume_interrupted()
+    told = verbs.status()
+    assert (told["phase"], told["waiting_run"]) == ("idle", run_id)
+    assert "used a simulated stage" in told["warnings"][-1]
     verbs.close()
 
 

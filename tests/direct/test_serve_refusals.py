@@ -1,0 +1,70 @@
+"""What the server without OpenFlexure's refuses or has not, and goes on in order."""
+
+import threading
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from labthings_fastapi.exceptions import ClientPropertyError, ServerActionError
+from serve_rig import Rig
+
+from openflexure_timelapse.errors import HardwareError
+
+
+@pytest.fixture(name="rig")
+def _rig(tmp_path: Path) -> Iterator[Rig]:
+    """Return a server."""
+    rig = Rig(tmp_path)
+    yield rig
+    rig.close()
+
+
+def test_an_axis_that_there_is_not_is_refused(rig: Rig) -> None:
+    """A slip of the pen is no move that went well; the message has the names."""
+    stage = rig.thing("stage")
+    for move in (stage.move_relative, stage.move_absolute, stage.jog):
+        with pytest.raises(ServerActionError, match="no axis 'Z'; choose among x, y"):
+            move(Z=10)
+    assert stage.position == {"x": 0, "y": 0, "z": 0}
+
+
+def test_an_exposure_that_is_refused_is_forgotten(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the camera does not take is told to nobody, and spoils no later one."""
+    camera: Any = rig.microscope.camera_part
+    inner = camera.lock_exposure
+
+    def lock(values: Any) -> Any:
+        if values["exposure_us"] <= 0:
+            raise HardwareError("The exposure cannot be locked to that.")
+        return inner(values)
+
+    monkeypatch.setattr(camera, "lock_exposure", lock, raising=False)
+    thing = rig.thing("camera")
+    found = thing.exposure_time
+    with pytest.raises(ClientPropertyError, match="cannot be locked"):
+        thing.exposure_time = -5
+    assert thing.exposure_time == found
+    thing.analogue_gain = 2.0
+    assert thing.analogue_gain == 2.0
+
+
+# The library's thread tells its end to a server that may be gone by then.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_who_waits_for_a_frame_keeps_no_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A camera that is gone gives none, and the server must end all the same."""
+    rig = Rig(tmp_path)
+    camera: Any = rig.microscope.camera_part
+    camera.is_closed = True
+    while "No frame for the live view" not in caplog.text:
+        pass
+    rig.visit.post("camera/grab_jpeg", {}, code=201)
+    while not rig.things["camera"].mjpeg_stream.condition.statistics().tasks_waiting:
+        pass
+    ending = threading.Thread(target=rig.close, daemon=True)
+    ending.start()
+    ending.join(20)
+    assert not ending.is_alive()
