@@ -68,3 +68,18 @@ def test_who_waits_for_a_frame_keeps_no_server(
     ending.start()
     ending.join(20)
     assert not ending.is_alive()
+
+
+def test_no_frame_is_waited_for_without_end(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who waits has the server's lock: the stage could not be moved meanwhile."""
+    camera: Any = rig.microscope.camera_part
+    camera.is_closed = True
+    while "No frame for the live view" not in caplog.text:
+        pass
+    monkeypatch.setattr("openflexure_timelapse.hosts.things.streams.FRAME_S", 0.1)
+    thing = rig.thing("camera")
+    for grab in (thing.grab_jpeg, thing.grab_as_array, thing.grab_jpeg_size):
+        with pytest.raises(ServerActionError, match=r"No frame came within 0\.1 s"):
+            grab()

@@ -1,13 +1,15 @@
 """The live view of a camera Thing, and what can be had from it."""
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import labthings_fastapi as lt
 from fastapi import Response
+from labthings_fastapi.exceptions import InvocationError
 from labthings_fastapi.types.numpy import NDArray
 
 from openflexure_timelapse.hosts.things.data import DataThing
@@ -18,8 +20,11 @@ __all__ = ["Stream", "StreamingThing"]
 
 NS_PER_S = 1_000_000_000
 END_S = 10.0
+FRAME_S = 30.0
+"""A camera that has to be started again gives its first frame sooner."""
 
 Stream = Literal["main", "lores"]
+_Told = TypeVar("_Told")
 
 
 class StreamingThing(DataThing):
@@ -129,13 +134,31 @@ class StreamingThing(DataThing):
         """Return a stream by its name."""
         return self.mjpeg_stream if stream_name == "main" else self.lores_mjpeg_stream
 
+    def _waited_for(self, ask: Callable[[], Awaitable[_Told]]) -> _Told:
+        """Return what a stream tells of its next frame.
+
+        Raises
+        ------
+        InvocationError
+            When none comes: whoever waits has the server's lock, and all others wait
+            for that.
+        """
+
+        async def told() -> _Told:
+            return await asyncio.wait_for(ask(), FRAME_S)
+
+        try:
+            found: _Told = self._thing_server_interface.call_async_task(told)
+        except TimeoutError as exc:
+            message = f"No frame came within {FRAME_S:g} s; look at the camera's cable."
+            raise InvocationError(message) from exc
+        return found
+
     @lt.action
     def grab_jpeg(self, stream_name: Stream = "main") -> lt.blob.Blob:
         """Return the next frame of a stream."""
         grab = self._stream(stream_name).grab_frame
-        blob = lt.blob.Blob.from_bytes(
-            self._thing_server_interface.call_async_task(grab)
-        )
+        blob = lt.blob.Blob.from_bytes(self._waited_for(grab))
         blob.media_type = "image/jpeg"
         return blob
 
@@ -143,13 +166,12 @@ class StreamingThing(DataThing):
     def grab_as_array(self, stream_name: Stream = "main") -> NDArray:
         """Return the next frame of a stream as rows, columns and RGB."""
         grab = self._stream(stream_name).grab_frame
-        return as_array(read_jpeg(self._thing_server_interface.call_async_task(grab)))
+        return as_array(read_jpeg(self._waited_for(grab)))
 
     @lt.action
     def grab_jpeg_size(self, stream_name: Stream = "main") -> int:
         """Return the bytes of the next frame of a stream."""
-        size = self._stream(stream_name).next_frame_size
-        return int(self._thing_server_interface.call_async_task(size))
+        return int(self._waited_for(self._stream(stream_name).next_frame_size))
 
     @lt.action
     def discard_frames(self) -> None:
