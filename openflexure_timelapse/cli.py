@@ -75,6 +75,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except TimelapseError as exc:
         _complain(str(exc))
         return exc.exit_code
+    except KeyboardInterrupt:  # where a command has nothing to put in order
+        _complain("Interrupted.")
+        return 1
     except BrokenPipeError:  # whoever read the output has had enough
         _drop_output()
         return 1

@@ -13,7 +13,7 @@ from typing import Iterator, List
 from openflexure_timelapse.console.direct import module_of, opened, refuse_beside_others
 from openflexure_timelapse.console.printing import Printer
 from openflexure_timelapse.console.record import interruptible
-from openflexure_timelapse.errors import TimelapseError
+from openflexure_timelapse.errors import InvalidRequestError, TimelapseError
 from openflexure_timelapse.hosts.lifeline import Lifeline
 from openflexure_timelapse.hosts.notify_file import ENVIRONMENT
 from openflexure_timelapse.hosts.system import RealClock
@@ -71,13 +71,16 @@ def serve(options: Namespace, printer: Printer) -> None:
     Raises
     ------
     TimelapseError
-        When a library is missing, an OpenFlexure server has the hardware, the port is
-        taken, or the hardware does not answer.
+        When the runs' folder is a file, a library is missing, an OpenFlexure server
+        has the hardware, the port is taken, or the hardware does not answer.
     """
     if options.unit:
         printer.say(unit_text(options))
         printer.result({"unit": unit_text(options)})
         return
+    if options.data.exists() and not options.data.is_dir():
+        told = f"{options.data} is a file; choose a folder for the runs with --data."
+        raise InvalidRequestError(told)
     server = module_of("server")
     line = Lifeline(os.environ, RealClock())
     if options.notify is not None:

@@ -129,6 +129,19 @@ def test_a_closed_pipe_is_no_complaint(recorded: Path) -> None:
     assert (process.returncode, complaint) == (1, b"")
 
 
+def test_ctrl_c_is_one_sentence(
+    recorded: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends a long check sees no traceback; the code is 1."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("openflexure_timelapse.cli.verify", interrupted)
+    code, _, complaint = called(capsys, "verify", str(recorded))
+    assert (code, is_one_sentence(complaint)) == (1, True)
+
+
 @pytest.mark.parametrize("option", [[], ["--json"]])
 def test_output_that_nobody_takes_is_one_sentence(
     recorded: Path, option: List[str]

@@ -29,6 +29,7 @@ def test_wrong_use_is_one_line_and_code_2(
         ("show", str(tmp_path / "no-run")),
         ("plan", "check", str(tmp_path / "no-plan.json")),
         ("runs", str(tmp_path), "--limit", "0"),
+        ("serve", "--data", plan),
     ):
         code, _, complaint = called(capsys, *arguments)
         assert code == 2, arguments
