@@ -4,15 +4,15 @@ import contextlib
 import subprocess
 import sys
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, List, Sequence
 
 import pytest
 from board_rig import DIALECTS, Rig, kinds, rig
 
 from openflexure_timelapse.errors import HardwareBusyError, HardwareError
-from openflexure_timelapse.hosts.direct import port
+from openflexure_timelapse.hosts.direct import board, port
 from openflexure_timelapse.hosts.direct.board import Board
 from openflexure_timelapse.hosts.direct.second_try import SecondTryStage
 from openflexure_timelapse.ports import StagePosition
@@ -21,6 +21,7 @@ FAR = StagePosition(600, -400, 300)
 BACK = StagePosition(0, 0, 0)
 BACK_AGAIN_S = 0.3
 """What a board with USB of its own is away for when it starts anew, in small."""
+LONG_S = 20.0
 HOLD = """
 import sys
 held = open(sys.argv[1], "rb+", buffering=0)
@@ -135,17 +136,45 @@ def test_a_board_that_takes_its_port_along_when_it_starts_anew_is_waited_for(
     assert "place_unsure" in told
 
 
-def test_a_board_that_stays_away_is_waited_for_once(tmp_path: Path) -> None:
-    """The visits after that fail at once."""
+def test_a_board_that_stays_away_is_waited_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The visits after that fail at once: after two looks, as each question has."""
+    looks: List[str] = []
+
+    def look(ports: Sequence[str], reply_s: float) -> Any:
+        looks.extend(ports)
+        return port.open_first(ports, reply_s)
+
     with rig(tmp_path) as made:
         made.wire.unplug()
         with pytest.raises(HardwareError):
             made.stage.position()
-        begun_s = time.monotonic()
+        monkeypatch.setattr(board, "open_first", look)
         for _ in range(10):
             with pytest.raises(HardwareError, match="is not there"):
                 made.stage.position()
-        assert time.monotonic() - begun_s < made.reply_s
+        assert len(looks) == 20
+
+
+def test_whoever_closes_waits_for_no_board(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that ends is not kept by a board that is away."""
+    is_looking = threading.Event()
+
+    def look(ports: Sequence[str], reply_s: float) -> Any:
+        is_looking.set()
+        return port.open_first(ports, reply_s)
+
+    with rig(tmp_path, reply_s=LONG_S) as made:
+        monkeypatch.setattr(board, "open_first", look)
+        made.wire.unplug()
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(made.board.count)
+            is_looking.wait()
+            made.board.close()
+            assert "was closed" in str(asked.exception())
 
 
 def test_a_port_that_another_program_has_open_is_not_shared(found: Rig) -> None:

@@ -39,6 +39,7 @@ COUNT = r"(-?\d+) (-?\d+) (-?\d+)"
 MOST_INCIDENTS = 200
 NEW = 1
 LOOK_S = 0.05
+CLOSED = "The board was closed; start the program again."
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Board:
         self._incidents: List[JsonDict] = []
         self._kept: Dict[str, Tuple[str, str]] = {}
         self._needs_restoring = True
-        self._is_closed = False
+        self._closed = threading.Event()
         self._moves_deaf = False
         self.epoch = 0
         self._is_named = port is not None
@@ -213,9 +214,9 @@ class Board:
             self._needs_restoring = True
 
     def close(self) -> None:
-        """Close the port."""
+        """Close the port; whoever waits for a board to come back waits no more."""
+        self._closed.set()
         with self._lock:
-            self._is_closed = True
             self._drop_link()
 
     # ---------------------------------------------------------------------- incidents
@@ -297,8 +298,8 @@ class Board:
 
     def _ready_link(self) -> "Link":
         """Return an open line to a board that is set as it must be."""
-        if self._is_closed:
-            raise HardwareError("The board was closed; start the program again.")
+        if self._closed.is_set():
+            raise HardwareError(CLOSED)
         if self._link is None:
             self._link = self._reopen()
             self._needs_restoring = True
@@ -332,7 +333,9 @@ class Board:
             except HardwareError:
                 if time.monotonic() > self._lost_s + self._reply_s:
                     raise
-            time.sleep(LOOK_S)
+            # A poll: nothing tells of a port that comes.
+            if self._closed.wait(LOOK_S):
+                raise HardwareError(CLOSED)
 
 
 def _facts_of(link: "Link") -> BoardFacts:
