@@ -18,10 +18,17 @@ from typing import NamedTuple, Optional, Tuple
 
 from openflexure_timelapse.errors import HardwareError
 
-__all__ = ["ContiguousMemory", "Demand", "MemoryChoice", "choose_memory"]
+__all__ = [
+    "MORE_MEMORY",
+    "ContiguousMemory",
+    "Demand",
+    "MemoryChoice",
+    "choose_memory",
+]
 
 MEGABYTE = 1_000_000
-CONFIG = "/boot/firmware/config.txt."
+MORE_MEMORY = "write dtoverlay=vc4-kms-v3d,cma-256 into /boot/firmware/config.txt"
+"""What a person does who needs more of it."""
 USUAL_BUFFERS = 4
 FEWEST_BUFFERS = 2
 RESERVE_BYTES = 24 * MEGABYTE
@@ -146,4 +153,4 @@ def _too_little(chosen: str, needed: int, buffers: int, room: int) -> str:
     told = f"The camera needs {needed // MEGABYTE} MB of contiguous memory for "
     told += f"{buffers} pictures as {chosen}, and there are {room // MEGABYTE} MB; "
     cure = "choose a smaller size" if chosen == "YUV420" else "choose YUV420"
-    return told + f"{cure}, or write dtoverlay=vc4-kms-v3d,cma-256 into " + CONFIG
+    return told + f"{cure}, or {MORE_MEMORY}."

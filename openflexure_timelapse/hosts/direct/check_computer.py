@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List
 from openflexure_timelapse import __version__
 from openflexure_timelapse.errors import StorageError
 from openflexure_timelapse.hosts.direct import vitals
+from openflexure_timelapse.hosts.direct.camera_memory import MORE_MEMORY
 from openflexure_timelapse.hosts.disk_trial import (
     SLOW_WRITE_S,
     TRIAL_BYTES,
@@ -102,8 +103,7 @@ def _memory() -> Iterator[Finding]:
         return
     told = f"{total / 1e6:.0f} MB of contiguous memory, {free / 1e6:.0f} MB of it free"
     if total < LITTLE_MEMORY_BYTES:
-        told += "; write dtoverlay=vc4-kms-v3d,cma-256 into "
-        yield Finding("Camera memory", "warning", told + "/boot/firmware/config.txt")
+        yield Finding("Camera memory", "warning", f"{told}; {MORE_MEMORY}")
     else:
         yield Finding("Camera memory", "good", told)
 
