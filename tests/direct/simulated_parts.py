@@ -45,6 +45,7 @@ class SimCameraPart:
         self._turn = threading.Lock()
         self.told: List[JsonDict] = []
         self.is_closed = False
+        self.is_missed = threading.Event()
         self._last = Frame(b"", -1)
         self.frames = 0
         self.age_s = 0.0
@@ -62,6 +63,7 @@ class SimCameraPart:
     def frame(self, timeout_s: float, after_ns: Optional[int] = None) -> Frame:  # noqa: ARG002 (as the real one)
         """Return the last frame if it is new enough, else one that begins now."""
         if self.is_closed:
+            self.is_missed.set()
             raise HardwareError("The camera is closed.")
         if after_ns is not None and after_ns <= self._last.exposure_start_ns:
             return self._last

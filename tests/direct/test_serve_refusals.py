@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 from typing import Any, Iterator
 
+import anyio
 import pytest
 from labthings_fastapi.exceptions import ClientPropertyError, ServerActionError
 from serve_rig import Rig
@@ -17,6 +18,13 @@ def _rig(tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(tmp_path)
     yield rig
     rig.close()
+
+
+def take_the_camera(rig: Rig) -> None:
+    """Let no frame come any more, and none be on its way."""
+    camera: Any = rig.microscope.camera_part
+    camera.is_closed = True
+    camera.is_missed.wait()
 
 
 def test_an_axis_that_there_is_not_is_refused(rig: Rig) -> None:
@@ -53,17 +61,21 @@ def test_an_exposure_that_is_refused_is_forgotten(
 # The library's thread tells its end to a server that may be gone by then.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_who_waits_for_a_frame_keeps_no_server(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A camera that is gone gives none, and the server must end all the same."""
     rig = Rig(tmp_path)
-    camera: Any = rig.microscope.camera_part
-    camera.is_closed = True
-    while "No frame for the live view" not in caplog.text:
-        pass
+    take_the_camera(rig)
+    is_waiting = threading.Event()
+    inner = anyio.Condition.wait
+
+    async def wait(condition: anyio.Condition) -> None:
+        is_waiting.set()  # still with the lock that whoever ends the stream needs
+        await inner(condition)
+
+    monkeypatch.setattr(anyio.Condition, "wait", wait)
     rig.visit.post("camera/grab_jpeg", {}, code=201)
-    while not rig.things["camera"].mjpeg_stream.condition.statistics().tasks_waiting:
-        pass
+    is_waiting.wait()
     ending = threading.Thread(target=rig.close, daemon=True)
     ending.start()
     ending.join(20)
@@ -71,13 +83,10 @@ def test_who_waits_for_a_frame_keeps_no_server(
 
 
 def test_no_frame_is_waited_for_without_end(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waits has the server's lock: the stage could not be moved meanwhile."""
-    camera: Any = rig.microscope.camera_part
-    camera.is_closed = True
-    while "No frame for the live view" not in caplog.text:
-        pass
+    take_the_camera(rig)
     monkeypatch.setattr("openflexure_timelapse.hosts.things.streams.FRAME_S", 0.1)
     thing = rig.thing("camera")
     for grab in (thing.grab_jpeg, thing.grab_as_array, thing.grab_jpeg_size):
