@@ -93,7 +93,7 @@ class Link(Sangaboard):
         """Open the port, and leave none open that nobody can use."""
         try:
             super().open(port, quiet)
-        except BaseException:
+        except BaseException:  # whatever ends it; raised again
             if hasattr(self, "_ser"):
                 self.close()
             raise

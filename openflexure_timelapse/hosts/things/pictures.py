@@ -167,7 +167,7 @@ def save(picture: Picture, path: str, size: Any) -> None:
         _write(_sized(image, path, size), path, pending, picture.metadata)
         lt.raise_if_cancelled()
         Path(pending).replace(path)
-    except Exception as exc:
+    except Exception as exc:  # the one kind that OpenFlexure's server raises here
         raise OSError(f"An error occurred while saving {path}") from exc
     finally:
         with suppress(OSError):
