@@ -77,7 +77,7 @@ def _past(data_folder: Path) -> Optional[_Past]:
         header, last = store.header, store.last_frame()
     if "scene" not in header["microscope"]:
         told = f"The run {run_id} waits in {data_folder} to be resumed, and is of no "
-        told += "simulated microscope; go on with it on its own (--microscope direct), "
+        told += "simulated microscope; go on with it by --microscope direct, "
         raise InvalidRequestError(told + "or choose another folder.")
     began_ns = int(datetime.fromisoformat(header["created"]).timestamp()) * NS_PER_S
     return _Past(
